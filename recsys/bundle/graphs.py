@@ -1,0 +1,107 @@
+"""The four graphs of a bundle as modules: plain tensors in and out, names as in the manifest.
+
+A state travels as the fields of the memory's NamedTuple, in their order.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from recsys.data.batches import Events
+from recsys.model import MemoryRecommender
+
+REASONS = 3
+HIDDEN = -1e9  # the score of what must not be listed; every list place at it holds item 0
+Fields = tuple[Tensor, ...]
+
+
+class Encode(nn.Module):
+    """Padded histories, oldest event first -> state."""
+
+    def __init__(self, model: MemoryRecommender) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, event_item: Tensor, event_time: Tensor, event_behaviour: Tensor) -> Fields:
+        """Events are int64 ``[user, event]``; item 0 is padding."""
+        events = Events(event_item, event_time, event_behaviour, present=event_item != 0)
+        return tuple(self.model.write(self.model.memory.initial_state(event_item.shape[0]), events))
+
+
+class Write(nn.Module):
+    """State and one event a user -> the next state."""
+
+    def __init__(self, model: MemoryRecommender) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, state: Fields, event_item: Tensor, event_time: Tensor, event_behaviour: Tensor
+    ) -> Fields:
+        """Events are int64 ``[user]``; item 0 writes nothing."""
+        event = Events(
+            event_item[:, None],
+            event_time[:, None],
+            event_behaviour[:, None],
+            present=event_item[:, None] != 0,
+        )
+        return tuple(self.model.write(_state(self.model, state), event))
+
+
+class Score(nn.Module):
+    """State and candidates of each user's own -> scores, and how much each slot counted."""
+
+    def __init__(self, model: MemoryRecommender) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, state: Fields, candidates: Tensor) -> Fields:
+        """Candidates are int64 ``[user, candidate]``."""
+        view = self.model.look(_state(self.model, state))
+        scores = self.model.own_scores(view, candidates)
+        return (scores, self.model.effect(view, candidates).weights) if self._explains else (scores,)
+
+    @property
+    def _explains(self) -> bool:
+        return self.model.explains
+
+
+class Recommend(nn.Module):
+    """State, candidates of all users, what to leave out, k -> lists with scores and reasons."""
+
+    def __init__(self, model: MemoryRecommender, *, items: int) -> None:
+        super().__init__()
+        self.model, self.items = model, items
+
+    def forward(self, state: Fields, candidates: Tensor, excluded: Tensor, k: Tensor) -> Fields:
+        """Candidates int64 ``[candidate]``, excluded int64 ``[user, exclusion]``, k int64 scalar."""
+        length = k.item()
+        torch._check(length >= 1)
+        torch._check(length <= candidates.shape[0])
+        view = self.model.look(_state(self.model, state))
+        scores = self.model.scores(view, candidates)[:, 0]
+        hidden = self._hidden(excluded, candidates)
+        best, place = torch.where(hidden, HIDDEN, scores).topk(length)
+        items = torch.where(best > HIDDEN / 2, candidates[place], 0)
+        return (items, best, *self._reasons(view, items)) if self.model.explains else (items, best)
+
+    def _hidden(
+        self, excluded: Int[Tensor, "user exclusion"], candidates: Int[Tensor, " candidate"]
+    ) -> Bool[Tensor, "user candidate"]:
+        nothing = torch.zeros(excluded.shape[0], self.items + 1, dtype=torch.int8)
+        return nothing.scatter(1, excluded, 1)[:, candidates] > 0
+
+    def _reasons(self, view, items: Int[Tensor, "user k"]) -> Fields:
+        """The slots whose loss would cost most, each item's best first; 0 where none helped."""
+        effect = self.model.effect(view, items).effect
+        padded = torch.nn.functional.pad(effect, (0, REASONS))  # a memory may have fewer slots
+        weight, slot = padded.topk(REASONS)
+        past = torch.nn.functional.pad(view.slots.item, (0, REASONS))
+        item = past[:, None].expand(-1, items.shape[1], -1).gather(2, slot)
+        helped = (weight > 0) & (items > 0)[..., None] & (item > 0)
+        return torch.where(helped, item, 0), torch.where(helped, weight, 0.0)
+
+
+def _state(model: MemoryRecommender, fields: Fields) -> Fields:
+    """The memory's own NamedTuple again."""
+    return type(model.memory.initial_state(1))(*fields)

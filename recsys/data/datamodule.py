@@ -1,0 +1,144 @@
+"""Lightning's door to the prepared data: which rows make a step, on which device."""
+
+from typing import NamedTuple
+
+import lightning
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from recsys.data.batches import Question, Window, asked, question, window
+from recsys.data.prepared import Prepared
+from recsys.errors import InputError
+
+
+class Stretches(NamedTuple):
+    """Training windows: events ``[start, end)`` of the stored arrays, at least two each."""
+
+    start: np.ndarray
+    end: np.ndarray
+
+
+def stretches(prepared: Prepared, *, length: int) -> Stretches:
+    """Cuts each training history, newest end first, into windows of up to ``length`` targets.
+
+    Every training event but a user's first is a target exactly once.
+    """
+    begin = np.asarray(prepared.histories.offset[:-1])
+    targets = np.asarray(prepared.split.train_end) - begin - 1
+    windows = np.maximum(-(-targets // length), 0)
+    user = np.repeat(np.arange(len(begin)), windows)
+    older = np.arange(len(user)) - np.repeat(np.cumsum(windows) - windows, windows)
+    end = np.asarray(prepared.split.train_end)[user] - older * length
+    if not len(end):
+        raise InputError(
+            "training needs a user with two events before the cut and none has: "
+            "give more data or a later cut (split=...)"
+        )
+    return Stretches(start=np.maximum(begin[user], end - length - 1), end=end)
+
+
+def steps(windows: Stretches, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Window indices of each step of an epoch, a different order every epoch.
+
+    Windows of like length share a step, which halves the padding; which ones do is random.
+    """
+    generator = np.random.default_rng((seed, epoch))
+    order = generator.permutation(len(windows.end))
+    length = windows.end - windows.start
+    pool = batch_size * 50
+    pools = [order[first : first + pool] for first in range(0, len(order), pool)]
+    order = np.concatenate([members[np.argsort(length[members])] for members in pools])
+    batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    return [batches[place] for place in generator.permutation(len(batches))]
+
+
+class TrainingSteps(Dataset[Window]):
+    """One device's share of every step of an epoch."""
+
+    def __init__(
+        self, prepared: Prepared, windows: Stretches, batches: list[np.ndarray], share: slice
+    ) -> None:
+        self.prepared, self.windows, self.batches, self.share = prepared, windows, batches, share
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> Window:
+        rows = self.batches[step]
+        targets = int((self.windows.end[rows] - self.windows.start[rows] - 1).sum())
+        mine = rows[self.share]
+        return window(
+            self.prepared.histories,
+            start=self.windows.start[mine],
+            end=self.windows.end[mine],
+            targets=targets,
+        )
+
+
+class ValidationSteps(Dataset[Question]):
+    """One device's share of the validation users; shares may differ in size, none is repeated."""
+
+    def __init__(self, prepared: Prepared, blocks: list[np.ndarray], history: int) -> None:
+        self.prepared, self.blocks, self.history = prepared, blocks, history
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, step: int) -> Question:
+        return question(self.prepared, "valid", users=self.blocks[step], history=self.history)
+
+
+class HistoryData(lightning.LightningDataModule):
+    """Batches of windows to train on and of questions to validate with.
+
+    Args:
+        prepared: The data set.
+        history: Events a memory holds; also the targets of a window.
+        batch_size: Windows of one step over all devices together.
+        validation_batch_size: Users scored at once.
+        validation_users: At most this many users, drawn once by the seed, judge every epoch.
+        seed: Orders the windows and draws the validation users.
+    """
+
+    def __init__(
+        self,
+        *,
+        prepared: Prepared,
+        history: int,
+        batch_size: int,
+        validation_batch_size: int,
+        validation_users: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.prepared, self.history, self.seed = prepared, history, seed
+        self.batch_size, self.validation_batch_size = batch_size, validation_batch_size
+        self.windows = stretches(prepared, length=history)
+        users = asked(prepared, "valid")
+        drawn = np.random.default_rng(seed).permutation(users)[:validation_users]
+        self.judges = np.sort(drawn)
+
+    def train_dataloader(self) -> DataLoader[Window]:
+        """This epoch's steps; the trainer asks anew every epoch."""
+        trainer = self.trainer
+        assert trainer is not None
+        batches = steps(
+            self.windows, batch_size=self.batch_size, seed=self.seed, epoch=trainer.current_epoch
+        )
+        batches = [rows for rows in batches if len(rows) >= trainer.world_size]
+        share = slice(trainer.global_rank, None, trainer.world_size)
+        return _whole(TrainingSteps(self.prepared, self.windows, batches, share))
+
+    def val_dataloader(self) -> DataLoader[Question]:
+        """The judges, block by block, dealt out to the devices in turn."""
+        trainer = self.trainer
+        assert trainer is not None
+        size = min(self.validation_batch_size, -(-len(self.judges) // trainer.world_size))
+        blocks = [self.judges[first : first + size] for first in range(0, len(self.judges), size)]
+        mine = blocks[trainer.global_rank :: trainer.world_size]
+        return _whole(ValidationSteps(self.prepared, mine, self.history))
+
+
+def _whole(dataset: Dataset) -> DataLoader:
+    """A loader whose data set already makes whole batches."""
+    return DataLoader(dataset, batch_size=None, shuffle=False)

@@ -1,0 +1,73 @@
+"""What every memory holds to: G of the four modules, written once and read by any output module.
+
+Parameters live in the module; what a user has done lives in a state that is passed in and
+returned. O reads (recsys.output); a memory only writes and shows its slots.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from recsys.data.batches import Events
+
+State = TypeVar("State", bound=tuple[Tensor, ...])
+Encode = Callable[[Events], Tensor]  # I: events -> Float[Tensor, "user event width"]
+
+
+class Slots(NamedTuple):
+    """What can be read, and from where it is looked at.
+
+    A view has rows and positions. A state is seen from one position. An append-only memory trained
+    at every position is one row a user and one position an event; a rewriting memory has other
+    slots after every event, so there each event is a row of its own with one position.
+    """
+
+    keys: Float[Tensor, "row slot width"]
+    values: Float[Tensor, "row slot width"]
+    bias: Float[Tensor, "row position slot"]  # added to every logit, such as a merged slot's log count
+    filled: Bool[Tensor, "row position slot"]  # readable from this position
+    age: Int[Tensor, "row position slot"]  # events since the slot's own, 0 for the newest
+    gap_seconds: Int[Tensor, "row position slot"]  # from the slot's event to the newest one
+    item: Int[Tensor, "row slot"]  # whose event the slot came from; 0 where it is nobody's
+
+
+class Along(NamedTuple):
+    """Slots and context after every event; rows times positions run user by user, oldest first."""
+
+    slots: Slots
+    context: Float[Tensor, "row position width"]
+
+
+class Memory(nn.Module, ABC, Generic[State]):
+    """A memory; ``encode`` is I, through which a memory sees events, new ones or remembered ones.
+
+    ``remembers`` says whether slots know the event they came from, which explanations need.
+    """
+
+    remembers: bool
+
+    @abstractmethod
+    def initial_state(self, users: int) -> State:
+        """The state of users with no event yet."""
+
+    @abstractmethod
+    def write(self, state: State, events: Events, encode: Encode) -> State:
+        """The state after these events, oldest first. Events that are not present write nothing."""
+
+    @abstractmethod
+    def slots(self, state: State, encode: Encode) -> Slots:
+        """What can be read of this state, seen from after its newest event (one position)."""
+
+    @abstractmethod
+    def context(self, state: State, encode: Encode) -> Float[Tensor, "user width"]:
+        """The user's present: the first query of O and the dot term of R. Zero for no event."""
+
+    @abstractmethod
+    def along(self, state: State, events: Events, encode: Encode) -> Along:
+        """The same as write one event, look, write the next, look; for training at every position.
+
+        What is seen at an event that is not present is what was seen at the one before.
+        """

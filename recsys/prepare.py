@@ -1,0 +1,80 @@
+"""``recsys prepare``: interactions from any source become the folder that is trained on."""
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from recsys import console
+from recsys.config import CONF
+from recsys.data.preparation import build
+from recsys.data.prepared import save
+from recsys.data.selection import Selection
+from recsys.data.split import Splitter
+from recsys.folder import published, refuse_existing
+from recsys.source.contract import Source, read
+
+log = logging.getLogger(__name__)
+
+
+@hydra.main(config_path=CONF, config_name="prepare", version_base=None)
+def main(cfg: DictConfig) -> None:
+    """Reads the settings, prepares, and shows what came of it."""
+    refuse_existing(Path(cfg.out), overwrite=cfg.overwrite)
+    manifest = prepare(
+        instantiate(cfg.source, _convert_="all"),
+        Path(cfg.out),
+        selection=instantiate(cfg.selection, _convert_="all"),
+        splitter=instantiate(cfg.split),
+        extends=Path(cfg.extends) if cfg.extends else None,
+        overwrite=cfg.overwrite,
+        options=OmegaConf.to_object(cfg),
+    )
+    log.info("prepared %(interactions)d interactions, %(users)d users", manifest["counts"])
+    console.table(f"prepared {cfg.out}", ["counted", "number"], _rows(manifest["counts"]))
+
+
+def prepare(
+    source: Source,
+    out: Path,
+    *,
+    selection: Selection,
+    splitter: Splitter,
+    extends: Path | None,
+    overwrite: bool,
+    options: object,
+) -> dict[str, Any]:
+    """Writes the prepared folder, whole or not at all, and gives back its manifest.
+
+    Raises:
+        RecsysError: The table, an option or the folder to make cannot be used.
+    """
+    with published(out, overwrite=overwrite) as folder:
+        content = build(
+            read(source),
+            features=source.items(),
+            selection=selection,
+            splitter=splitter,
+            extends=extends,
+        )
+        facts = {"recsys": _version(), "source": source.describe(), "options": options}
+        return save(content, folder, facts=facts)
+
+
+def _rows(counts: dict[str, Any]) -> list[tuple[str, int]]:
+    """Counts as a table, and what each rule dropped if it did."""
+    dropped = [(f"dropped by {rule}", lost) for rule, lost in counts["dropped"].items() if lost]
+    plain = [(name.replace("_", " "), n) for name, n in counts.items() if isinstance(n, int)]
+    return plain + dropped
+
+
+def _version() -> str:
+    """Of the installed package; a checkout that is only imported has none."""
+    try:
+        return version("recsys")
+    except PackageNotFoundError:
+        return "checkout"

@@ -1,0 +1,171 @@
+"""One training's folder: what was asked for, what came of it, and how to get the model back.
+
+    config.yaml      the resolved configuration            manifest.json   seed, data, commit, versions
+    checkpoints/     best.ckpt, last.ckpt                  history.csv     metrics of every epoch
+    metrics.json     the model beside the baselines        curves.png      the same as a picture
+"""
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from recsys import tables
+from recsys.data.batches import Events, Question
+from recsys.data.prepared import Prepared, load
+from recsys.errors import ArtifactError, ConfigError
+from recsys.model import MemoryRecommender
+
+FORMAT = 1
+CONFIG, MANIFEST, BEST, LAST = (
+    "config.yaml",
+    "manifest.json",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+)
+
+
+class Run(NamedTuple):
+    """An opened run folder."""
+
+    folder: Path
+    config: DictConfig
+    manifest: dict[str, Any]
+
+    @property
+    def data(self) -> Path:
+        """The prepared folder it was trained on."""
+        return Path(self.manifest["data"])
+
+
+class TrainedScorer(NamedTuple):
+    """A trained model as the evaluation sees it."""
+
+    model: MemoryRecommender
+    history: int
+    items: int
+
+    def scores(self, question: Question) -> Tensor:
+        """Scores of items 0 to I for each user of the question, on the CPU."""
+        device = next(self.model.parameters()).device
+        events = Events(*(field.to(device) for field in question.events))
+        with torch.inference_mode():
+            return self.model(events, torch.arange(self.items + 1, device=device)).float().cpu()
+
+
+def create_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
+    """Makes the folder of a new training.
+
+    Raises:
+        ConfigError: The folder exists.
+    """
+    if folder.exists():
+        raise ConfigError(
+            f"run '{folder}' exists: choose another name, delete it, or go on with resume=true"
+        )
+    manifest = {
+        "format": FORMAT,
+        "data": str(prepared.folder.resolve()),
+        "data_checksum": prepared.manifest["checksum"],
+        "seed": config.seed,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    folder.mkdir(parents=True)
+    OmegaConf.save(config, folder / CONFIG, resolve=True)
+    write_json(folder / MANIFEST, manifest)
+    return Run(folder=folder, config=config, manifest=manifest)
+
+
+def open_run(folder: Path) -> Run:
+    """Opens a run folder.
+
+    Raises:
+        ArtifactError: No run, or one of another format.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise ArtifactError(f"'{folder}' is no run: make one with recsys train run={folder}")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    if manifest.get("format") != FORMAT:
+        found = manifest.get("format")
+        raise ArtifactError(f"run '{folder}' has format {found}, not {FORMAT}: train it again")
+    config = OmegaConf.load(folder / CONFIG)
+    assert isinstance(config, DictConfig)
+    return Run(folder=folder, config=config, manifest=manifest)
+
+
+def open_data(run: Run) -> Prepared:
+    """The prepared folder of a run.
+
+    Raises:
+        ArtifactError: It is gone, damaged, or no longer the data the run was trained on.
+    """
+    prepared = load(run.data)
+    if prepared.manifest["checksum"] != run.manifest["data_checksum"]:
+        raise ArtifactError(
+            f"'{run.data}' was prepared again since run '{run.folder}' was trained: train again"
+        )
+    return prepared
+
+
+def load_model(folder: Path) -> TrainedScorer:
+    """The best model of a run, ready to score, on a GPU where there is one.
+
+    Raises:
+        ArtifactError: The run has no finished epoch yet, or its folder or data are damaged.
+    """
+    run = open_run(folder)
+    prepared = open_data(run)
+    if not (folder / BEST).is_file():
+        raise ArtifactError(f"run '{folder}' has no checkpoint yet: train it (resume=true goes on)")
+    model = assemble(run.config, prepared=prepared)
+    saved = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
+    weights = {name: value for name, value in saved.items() if name.startswith("model.")}
+    model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return TrainedScorer(model.eval().to(device), history=run.config.slots, items=prepared.items)
+
+
+def assemble(config: DictConfig, *, prepared: Prepared) -> MemoryRecommender:
+    """I, G, O and R of the configuration, sized for this data; weights from the seed."""
+    torch.manual_seed(config.seed)
+    items = prepared.items
+    output = instantiate(config.output)
+    return MemoryRecommender(
+        input=instantiate(config.input, items=items, behaviours=len(prepared.behaviours)),
+        memory=instantiate(config.memory, items=items),
+        output=output,
+        response=instantiate(config.response, items=items, slot_width=output.slot_width),
+    )
+
+
+def training_counts(prepared: Prepared) -> Tensor:
+    """How often each item 0..I stands in the training part; 0 for padding."""
+    counts = torch.zeros(prepared.items + 1, dtype=torch.long)
+    counts[1:] = prepared.catalogue[tables.COUNT].to_torch()
+    return counts
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a file that is either the old one or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def _commit() -> str | None:
+    """The commit of the checkout the code runs from; None where there is none."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

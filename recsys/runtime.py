@@ -1,0 +1,277 @@
+"""The bundle, running: what leaves training, in the hands of ONNX Runtime and numpy alone.
+
+Nothing here needs torch. Batch scoring and the online service are both built on this file, the
+only one that imports ONNX Runtime.
+
+    recurrent or slot memory ──► encode: events -> state      write: state, event -> next state
+    catalogue ─────────────────► score: state, candidates     recommend: state -> the best k
+"""
+
+import ctypes
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import onnxruntime
+import polars as pl
+
+from recsys.errors import ArtifactError, ConfigError
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+GRAPHS: Final = ("encode", "write", "score", "recommend")
+ENTRIES: Final = ("history", "explains", "state", "graphs", "catalogue", "behaviours", "ids", "time")
+
+State = dict[str, np.ndarray]
+
+logger = logging.getLogger(__name__)
+
+
+class Events(NamedTuple):
+    """Histories, oldest event first; item 0 is padding and stands at the end of a row."""
+
+    item: np.ndarray  # int64 [user, event]: catalogue indices
+    time: np.ndarray  # int64 [user, event]: seconds, or an order where the data has only that
+    behaviour: np.ndarray  # int64 [user, event]: 0 for none, else place in manifest["behaviours"]
+
+
+class Recommendations(NamedTuple):
+    """The best candidates of each user, best first; equal scores stand by catalogue index."""
+
+    items: np.ndarray  # int64 [user, k]: 0 where nothing was left to recommend
+    scores: np.ndarray  # float32 [user, k]: meaningless where items is 0
+    because_items: np.ndarray | None  # int64 [user, k, reason]: 0 for no reason
+    because_weights: np.ndarray | None  # float32 [user, k, reason]
+
+
+class Bundle:
+    """A verified bundle: its catalogue, its manifest and its graphs ready to run.
+
+    Calls from several threads at once are safe. ``device`` says what the graphs run on.
+    """
+
+    def __init__(
+        self,
+        *,
+        manifest: dict[str, Any],
+        catalogue: pl.DataFrame,
+        sessions: dict[str, onnxruntime.InferenceSession],
+        device: str,
+    ) -> None:
+        self.manifest = manifest
+        self.catalogue = catalogue
+        self.history: int = manifest["history"]
+        self.explains: bool = manifest["explains"]
+        self.items: int = manifest["catalogue"]["items"]
+        self.state: tuple[str, ...] = tuple(entry["name"] for entry in manifest["state"])
+        self.device = device
+        self._sessions = sessions
+
+    def encode(self, events: Events) -> State:
+        """The state after these events; the newest ``history`` of each user, no more, come in."""
+        feeds = {
+            "event_item": events.item,
+            "event_time": events.time,
+            "event_behaviour": events.behaviour,
+        }
+        return self._run("encode", feeds)
+
+    def write(self, state: State, *, event: Events) -> State:
+        """The state after one more event of each user; arrays of ``event`` are ``[user]``."""
+        feeds = {
+            "event_item": event.item,
+            "event_time": event.time,
+            "event_behaviour": event.behaviour,
+        }
+        following = self._run("write", state | feeds)
+        return {name: following[f"next_{name}"] for name in self.state}
+
+    def score(
+        self, state: State, *, candidates: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Scores ``[user, candidate]`` of given items, and how much each slot counted.
+
+        The weights ``[user, candidate, slot]`` are ``None`` for a memory that cannot explain.
+        """
+        result = self._run("score", state | {"candidates": candidates})
+        return result["scores"], result.get("weights")
+
+    def recommend(
+        self,
+        state: State,
+        *,
+        candidates: np.ndarray,
+        excluded: np.ndarray,
+        k: int,
+        tile: int | None = None,
+    ) -> Recommendations:
+        """The best ``k`` of the candidates for each user, without the excluded ones.
+
+        Args:
+            state: As ``encode`` or ``write`` returned it.
+            candidates: int64 ``[candidate]``, distinct catalogue indices in rising order.
+            excluded: int64 ``[user, exclusion]``, 0 where a user has fewer exclusions.
+            k: Length of the lists; shorter when there are fewer candidates.
+            tile: Candidates read at once; ``None`` reads all. The lists are the same.
+        """
+        step = tile or max(len(candidates), 1)
+        best: Recommendations | None = None
+        for start in range(0, max(len(candidates), 1), step):
+            part = candidates[start : start + step]
+            found = self._recommend(state, candidates=part, excluded=excluded, k=k)
+            best = found if best is None else _merge(best, found, k=k)
+        assert best is not None
+        return best
+
+    def _recommend(
+        self, state: State, *, candidates: np.ndarray, excluded: np.ndarray, k: int
+    ) -> Recommendations:
+        length = np.array(min(k, len(candidates)), dtype=np.int64)
+        feeds = {"candidates": candidates, "excluded": excluded, "k": length}
+        result = self._run("recommend", state | feeds)
+        return Recommendations(
+            items=result["items"],
+            scores=result["scores"],
+            because_items=result.get("because_items"),
+            because_weights=result.get("because_weights"),
+        )
+
+    def _run(self, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        outputs = self.manifest["graphs"][graph]["outputs"]
+        return dict(zip(outputs, self._sessions[graph].run(outputs, feeds), strict=True))
+
+
+def load(
+    folder: Path, *, graphs: Sequence[str] = GRAPHS, device: str = "auto", threads: int = 1
+) -> Bundle:
+    """Reads a bundle after checking its version and every hash in it.
+
+    Args:
+        folder: What ``recsys export`` wrote.
+        graphs: Those that will be used; the others are verified but not started.
+        device: ``cpu``, ``cuda``, or ``auto``: CUDA where a device answers, else the CPU.
+        threads: Processor threads inside one call; callers with threads of their own give 1.
+
+    Raises:
+        ArtifactError: The bundle is missing, damaged, incomplete or of another version.
+        ConfigError: ``device`` is unknown, or ``cuda`` and no device answers.
+    """
+    manifest = _manifest(folder)
+    for entry in (*manifest["graphs"].values(), manifest["catalogue"]):
+        _verify(folder / entry["file"], sha256=entry["sha256"])
+    device = _device(device)
+    sessions = {
+        name: _session(folder / manifest["graphs"][name]["file"], device=device, threads=threads)
+        for name in graphs
+    }
+    catalogue = pl.read_parquet(folder / manifest["catalogue"]["file"])
+    logger.info("bundle %s: %d items, device %s", folder, catalogue.height, device)
+    return Bundle(manifest=manifest, catalogue=catalogue, sessions=sessions, device=device)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, of this version and complete."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(f"'{folder}' is no bundle, it has no {MANIFEST}: give what export wrote")
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError:
+        raise ArtifactError(f"'{path}' is damaged: export the bundle again") from None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise ArtifactError(
+            f"'{folder}' is a bundle of format {found}, but this recsys reads format {FORMAT}: "
+            "export it again with this version"
+        )
+    missing = [name for name in ENTRIES if name not in manifest]
+    missing += [f"graph '{name}'" for name in GRAPHS if name not in manifest.get("graphs", ())]
+    if missing:
+        raise ArtifactError(f"'{path}' lacks {', '.join(missing)}: export the bundle again")
+    return manifest
+
+
+def _verify(path: Path, *, sha256: str) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"'{path}' is missing from the bundle: export it again")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ArtifactError(
+            f"'{path}' is damaged, its sha256 is {found[:12]} and not {sha256[:12]}: "
+            "export the bundle again"
+        )
+
+
+def _device(wish: str) -> str:
+    """What to run on; ONNX Runtime lists CUDA where its library is installed, device or not."""
+    if wish not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device is auto, cpu or cuda, but is '{wish}': choose one")
+    if wish == "cpu":
+        return wish
+    present = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and cuda_devices()
+    if wish == "cuda" and not present:
+        raise ConfigError("device is cuda but no CUDA device answers: set device=cpu or auto")
+    return "cuda" if present else "cpu"
+
+
+def cuda_devices() -> int:
+    """CUDA devices that the driver can use; 0 where there is no driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    usable = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if usable else 0
+
+
+def _session(path: Path, *, device: str, threads: int) -> onnxruntime.InferenceSession:
+    """A session on exactly this device; threads that wait do not spin."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    cuda = ["CUDAExecutionProvider"] if device == "cuda" else []
+    try:
+        session = onnxruntime.InferenceSession(
+            path, sess_options=options, providers=[*cuda, "CPUExecutionProvider"]
+        )
+    except Exception as error:  # the runtime has exception types of its own, with no common parent
+        reason = str(error).splitlines()[0]
+        raise ArtifactError(f"'{path}' cannot be run: {reason}: export it again") from error
+    if cuda and session.get_providers()[0] != cuda[0]:
+        raise ConfigError(
+            "device is cuda but ONNX Runtime cannot load its CUDA libraries: "
+            "install recsys[gpu] or set device=cpu"
+        )
+    return session
+
+
+def _merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommendations:
+    """The best ``k`` of two lists per user, where every index of ``found`` is the higher one."""
+    items = np.concatenate([best.items, found.items], axis=1)
+    scores = np.concatenate([best.scores, found.scores], axis=1)
+    order = np.lexsort((-scores, items == 0), axis=1)[:, :k]  # stable: ties stay by index
+    return Recommendations(
+        items=np.take_along_axis(items, order, axis=1),
+        scores=np.take_along_axis(scores, order, axis=1),
+        because_items=_choose(best.because_items, found.because_items, order=order),
+        because_weights=_choose(best.because_weights, found.because_weights, order=order),
+    )
+
+
+def _choose(
+    best: np.ndarray | None, found: np.ndarray | None, *, order: np.ndarray
+) -> np.ndarray | None:
+    """Reasons in the order of the merged list; tiles may give different numbers of reasons."""
+    if best is None or found is None:
+        return None
+    both = np.concatenate([best, found], axis=1)
+    return np.take_along_axis(both, order[:, :, None], axis=1)

@@ -1,0 +1,101 @@
+"""A folder that survives a kill at any moment: whole on disk, or not there."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recsys.errors import ArtifactError
+from recsys.folder import refuse_existing
+
+
+@contextmanager
+def published(out: Path, *, overwrite: bool, marker: str) -> Iterator[Path]:
+    """A hidden folder beside ``out`` that takes its place when the block ends without an error.
+
+    Everything in it reaches the disk before it gets its name. After an error nothing is left; after
+    a kill only the hidden folder is, which the next run for the same ``out`` clears. Two runs for
+    one ``out`` at the same time refuse each other (not on Windows, where open files are locked).
+
+    Raises:
+        ConfigError: ``out`` exists and may not be replaced: not told to, or it lacks ``marker``.
+        ArtifactError: Another run is writing ``out``.
+    """
+    out = out.absolute()
+    hidden, old = out.parent / f".{out.name}.partial", out.parent / f".{out.name}.old"
+    refuse_existing(out, overwrite=overwrite, marker=marker)
+    hidden.mkdir(parents=True, exist_ok=True)
+    lock = _lock(hidden, out=out)
+    try:
+        _restore(out, old=old)
+        _clear(hidden)
+        yield hidden
+        _sync(hidden)
+        _exchange(hidden, out=out, old=old)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(hidden: Path, *, out: Path) -> int | None:
+    """Holds the hidden folder for this process; the system lets go when the process ends."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    handle = os.open(hidden, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        renamed = not os.path.samestat(os.fstat(handle), hidden.stat())
+    except OSError:
+        renamed = True
+    if renamed:  # the other run holds it, or has just given it its name
+        os.close(handle)
+        message = f"another run is writing '{out}': wait for it or give another out"
+        raise ArtifactError(message)
+    return handle
+
+
+def _restore(out: Path, *, old: Path) -> None:
+    """Mends an exchange that a kill cut in two: the old folder returns, or goes for good."""
+    if old.exists() and not out.exists():
+        old.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear(hidden: Path) -> None:
+    for leftover in hidden.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def _exchange(hidden: Path, *, out: Path, old: Path) -> None:
+    if out.exists():
+        out.rename(old)
+    hidden.rename(out)
+    _flush(out.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        _flush(path)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    """Waits until the disk has it; Windows opens no folders, so there only files are waited for."""
+    if sys.platform == "win32" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,77 @@
+"""Lightning's door to the model: one training step, one validation step, nothing else."""
+
+from collections.abc import Callable, Iterable
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from recsys.data.batches import Question, Window
+from recsys.evaluation.protocol import listable
+from recsys.loss.contract import Loss
+from recsys.metrics.lists import top_k
+from recsys.metrics.running import RankingMetrics
+from recsys.model import MemoryRecommender
+
+Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class RecommenderSystem(lightning.LightningModule):
+    """Trains at every position of a window and validates on the whole catalogue.
+
+    A step depends on the seed, its number and the weights alone: negatives and dropout are drawn
+    from them, so a resumed training repeats an uninterrupted one, and the loss is the mean over
+    the targets of all devices, so several devices repeat one.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: MemoryRecommender,
+        loss: Loss,
+        optimizer: Optimizer,
+        items: int,
+        k: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.model, self.loss = model, loss
+        self.optimizer, self.seed, self.k = optimizer, seed, k
+        self.ranking = RankingMetrics((k,), items=items)
+        self.register_buffer("catalogue", torch.arange(items + 1), persistent=False)
+
+    def training_step(self, batch: Window) -> Tensor:
+        """Mean loss of this device's targets, scaled to the mean over all devices."""
+        torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)))
+        draw = torch.Generator().manual_seed(hash((self.seed, self.global_step)))
+        negatives = self.loss.draw(draw)
+        item, log_expected = (field.to(self.device) for field in negatives)
+        view = self.model.along(batch.events)
+        target = batch.target.reshape(view.user.shape[:2])
+        positive = self.model.own_scores(view, target)
+        negative = self.model.scores(view, item)
+        wanted = (target > 0).flatten()
+        lost = self.loss(
+            positive.flatten()[wanted],
+            negative.flatten(0, 1)[wanted],
+            log_expected,
+            target.flatten()[wanted, None] == item,
+        )
+        loss = lost.sum() * self.trainer.world_size / batch.targets
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch.targets)
+        return loss
+
+    def validation_step(self, batch: Question) -> None:
+        """Lists of the k best unseen items against the truth."""
+        scores = self.model(batch.events, self.catalogue).float()
+        self.ranking.update(top_k(listable(scores, hidden=batch.seen), self.k), batch.truth)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the metrics over all users of all devices."""
+        for name, value in self.ranking.compute().items():
+            self.log(f"val/{name}", value.float(), prog_bar=name.startswith("ndcg"), rank_zero_only=False)
+        self.ranking.reset()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimizer of the configuration over all parameters."""
+        return self.optimizer(self.parameters())
