@@ -17,7 +17,7 @@ demo: $(TRAINING)  ## simulate users, train a memory, recommend with reasons (ru
 	$(BIN)/recsys train data=$(DEMO)/data run=$(DEMO)/model experiment=demo overwrite=true
 	$(BIN)/recsys evaluate run=$(DEMO)/model
 	$(BIN)/recsys export run=$(DEMO)/model out=$(DEMO)/bundle overwrite=true
-	$(BIN)/recsys score bundle=$(DEMO)/bundle histories=$(DEMO)/data out=$(DEMO)/recommendations overwrite=true
+	$(BIN)/recsys score bundle=$(DEMO)/bundle source=synthetic out=$(DEMO)/recommendations overwrite=true
 
 test: $(EVERYTHING)  ## run the fast tests
 	$(BIN)/python -m pytest

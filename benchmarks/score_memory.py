@@ -34,10 +34,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = options.bundle or tiny(Path(folder) / "bundle")
         peaks = [
-            measure(Path(folder), bundle, users=users, events=options.events, settings=options.settings)
+            measure(
+                Path(folder), bundle, users=users, events=options.events, settings=options.settings
+            )
             for users in options.users
         ]
-    print(f"peak of {options.users[1]:,} users / {options.users[0]:,} users: {peaks[1] / peaks[0]:.3f}")
+    print(
+        f"peak of {options.users[1]:,} users / {options.users[0]:,} users: {peaks[1] / peaks[0]:.3f}"
+    )
 
 
 def tiny(folder: Path) -> Path:
@@ -48,9 +52,7 @@ def tiny(folder: Path) -> Path:
     return write_bundle(folder, world(3416, values=1000), history=50)
 
 
-def measure(
-    folder: Path, bundle: Path, *, users: int, events: int, settings: list[str]
-) -> float:
+def measure(folder: Path, bundle: Path, *, users: int, events: int, settings: list[str]) -> float:
     """Peak MiB of one job, printed with its time."""
     histories = folder / f"histories-{users}.parquet"
     ids = pl.read_parquet(bundle / "catalogue.parquet")["item_id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ def _start(program: str, *, stage: str, overrides: Sequence[str]) -> int:
         sys.exit(2)
 
     def task(cfg: DictConfig) -> None:
+        # A launcher that starts this command again, one process a device, needs all its words.
+        sys.argv = [program, stage, *overrides]
         try:  # here and not around Hydra, which would print lines of its own
-            _load(stage)(cfg)
+            importlib.import_module(f"recsys.{stage}").main.__wrapped__(cfg)
         except Exception as error:
             excuse(error)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the wording of errors to us
-    sys.argv = [program, *overrides]
+    sys.argv = [program, *overrides]  # what Hydra reads
     task.__module__ = f"recsys.{stage}"  # Hydra names the job after it
     try:
         hydra.main(config_path=CONF, config_name=stage, version_base=None)(task)()
@@ -63,14 +65,6 @@ def _start(program: str, *, stage: str, overrides: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def _load(stage: str) -> Callable[[DictConfig], None]:
-    """The function of a stage, imported only now: help and completion stay quick without it."""
-    module = importlib.import_module(f"recsys.{stage}")
-    # A launcher that starts this command again (one process a device) looks here for its name.
-    sys.modules["__main__"].__spec__ = module.__spec__
-    return module.main.__wrapped__
 
 
 def _explain(words: Sequence[str]) -> int:

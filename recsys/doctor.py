@@ -33,7 +33,3 @@ def _mend(findings: list[Finding]) -> None:
     for finding in findings:
         if finding.remedy:
             sys.stdout.write(f"{finding.subject}: {finding.remedy}\n")
-
-
-if __name__ == "__main__":
-    main()

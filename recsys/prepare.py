@@ -16,7 +16,7 @@ from recsys.data.prepared import save
 from recsys.data.selection import Selection
 from recsys.data.split import Splitter
 from recsys.folder import published, refuse_existing
-from recsys.source.contract import Source, read
+from recsys.source.contract import Source, read, read_items
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 @hydra.main(config_path=CONF, config_name="prepare", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Reads the settings, prepares, and shows what came of it."""
-    refuse_existing(Path(cfg.out), overwrite=cfg.overwrite)
     manifest = prepare(
         instantiate(cfg.source, _convert_="all"),
         Path(cfg.out),
@@ -53,15 +52,16 @@ def prepare(
     Raises:
         RecsysError: The table, an option or the folder to make cannot be used.
     """
+    refuse_existing(out, overwrite=overwrite)
+    content = build(
+        read(source),
+        features=read_items(source),
+        selection=selection,
+        splitter=splitter,
+        extends=extends,
+    )
+    facts = {"recsys": _version(), "source": source.describe(), "options": options}
     with published(out, overwrite=overwrite) as folder:
-        content = build(
-            read(source),
-            features=source.items(),
-            selection=selection,
-            splitter=splitter,
-            extends=extends,
-        )
-        facts = {"recsys": _version(), "source": source.describe(), "options": options}
         return save(content, folder, facts=facts)
 
 

@@ -24,12 +24,9 @@ from recsys.errors import ArtifactError, ConfigError
 from recsys.model import MemoryRecommender
 
 FORMAT = 1
-CONFIG, MANIFEST, BEST, LAST = (
-    "config.yaml",
-    "manifest.json",
-    "checkpoints/best.ckpt",
-    "checkpoints/last.ckpt",
-)
+CONFIG, MANIFEST = "config.yaml", "manifest.json"
+BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
+HISTORY, CURVES, METRICS = "history.csv", "curves.png", "metrics.json"
 
 
 class Run(NamedTuple):
@@ -83,6 +80,28 @@ def create_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
     OmegaConf.save(config, folder / CONFIG, resolve=True)
     write_json(folder / MANIFEST, manifest)
     return Run(folder=folder, config=config, manifest=manifest)
+
+
+def resume_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
+    """Opens the run that an interrupted training left, to go on with the same settings.
+
+    Raises:
+        ArtifactError: No run, or other data than it was trained on.
+        ConfigError: A setting other than the number of epochs or devices differs.
+    """
+    run = open_run(folder)
+    if run.manifest["data_checksum"] != prepared.manifest["checksum"]:
+        raise ArtifactError(
+            f"run '{folder}' was trained on other data than '{prepared.folder}': give its own"
+        )
+    now = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    for name in ("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots"):
+        if now[name] != run.config[name]:
+            raise ConfigError(
+                f"'{name}' was {run.config[name]} when run '{folder}' began and is {now[name]} now: "
+                "resume with the same settings"
+            )
+    return run
 
 
 def open_run(folder: Path) -> Run:
@@ -145,6 +164,19 @@ def assemble(config: DictConfig, *, prepared: Prepared) -> MemoryRecommender:
         output=output,
         response=instantiate(config.response, items=items, slot_width=output.slot_width),
     )
+
+
+def settings(config: DictConfig) -> dict[str, Any]:
+    """The configuration as flat names and values, for a tracker."""
+    flat = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(flat, dict)
+    pairs = ((str(name), value) for name, value in flat.items())
+    nested = {name: value if isinstance(value, dict) else {"": value} for name, value in pairs}
+    return {
+        f"{name}.{key}".rstrip("."): value
+        for name, values in nested.items()
+        for key, value in values.items()
+    }
 
 
 def training_counts(prepared: Prepared) -> Tensor:

@@ -25,7 +25,16 @@ from recsys.errors import ArtifactError, ConfigError
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 GRAPHS: Final = ("encode", "write", "score", "recommend")
-ENTRIES: Final = ("history", "explains", "state", "graphs", "catalogue", "behaviours", "ids", "time")
+ENTRIES: Final = (
+    "history",
+    "explains",
+    "state",
+    "graphs",
+    "catalogue",
+    "behaviours",
+    "ids",
+    "time",
+)
 
 State = dict[str, np.ndarray]
 
@@ -73,7 +82,8 @@ class Bundle:
         self._sessions = sessions
 
     def encode(self, events: Events) -> State:
-        """The state after these events; the newest ``history`` of each user, no more, come in."""
+        """The state after these events, of which a user has at most ``history``."""
+        assert events.item.shape[1] <= self.history
         feeds = {
             "event_item": events.item,
             "event_time": events.time,
@@ -124,7 +134,7 @@ class Bundle:
         for start in range(0, max(len(candidates), 1), step):
             part = candidates[start : start + step]
             found = self._recommend(state, candidates=part, excluded=excluded, k=k)
-            best = found if best is None else _merge(best, found, k=k)
+            best = found if best is None else merge(best, found, k=k)
         assert best is not None
         return best
 
@@ -178,7 +188,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """The manifest, of this version and complete."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise ArtifactError(f"'{folder}' is no bundle, it has no {MANIFEST}: give what export wrote")
+        raise ArtifactError(
+            f"'{folder}' is no bundle, it has no {MANIFEST}: give what export wrote"
+        )
     try:
         manifest = json.loads(path.read_bytes())
     except ValueError:
@@ -254,7 +266,7 @@ def _session(path: Path, *, device: str, threads: int) -> onnxruntime.InferenceS
     return session
 
 
-def _merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommendations:
+def merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommendations:
     """The best ``k`` of two lists per user, where every index of ``found`` is the higher one."""
     items = np.concatenate([best.items, found.items], axis=1)
     scores = np.concatenate([best.scores, found.scores], axis=1)

@@ -38,7 +38,9 @@ def main(cfg: DictConfig) -> None:
         bundle = runtime.load(Path(cfg.bundle), graphs=("encode", "recommend"), device=cfg.device)
         result = score(bundle, source, folder, options=options)
     counts = result.summary["counts"]
-    logger.info("%d recommendations for %d users in %s", counts["recommendations"], counts["users"], out)
+    logger.info(
+        "%d recommendations for %d users in %s", counts["recommendations"], counts["users"], out
+    )
     console.table(f"scored {out}", ["what", "count"], facts(counts))
     shown = readable(result.sample, catalogue=bundle.catalogue)
     console.table("the first users", ["user", "rank", "recommended", "because of"], shown)

@@ -123,9 +123,11 @@ def test_a_stage_leaves_nothing_behind_in_the_folder_where_it_was_started(recsys
 
 
 def test_a_sweep_runs_the_stage_for_each_value(recsys, tmp_path):
-    code, _, _ = recsys("doctor", "--multirun", "out=a.json,b.json")
-    assert code in (0, 1)
-    assert sorted(path.name for path in tmp_path.glob("*.json"))[0] == "a.json"
+    small = ("source.users=50", "source.items=60", "source.events=6", "out=seed-${source.seed}")
+    code, _, error = recsys("prepare", "--multirun", *small, "source.seed=1,2")
+    assert code == 0, error
+    assert (tmp_path / "seed-1" / "manifest.json").is_file()
+    assert (tmp_path / "seed-2" / "manifest.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -87,11 +86,6 @@ def test_constraints_hold_a_version_inside_the_bounds_for_every_requirement():
     for need in packages.requirements():
         assert need.specifier.contains(exact[need.name]), need.name
     assert "+" not in "".join(exact.values())
-
-
-def test_the_version_is_said_once():
-    if "recsys" in packages.installed():
-        assert metadata.version("recsys") == "0.1.0"
 
 
 def test_onnxruntime_runs_a_graph_on_the_cpu():

@@ -16,10 +16,15 @@ def test_a_folder_appears_only_when_it_is_complete(tmp_path):
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path):
-    with pytest.raises(KeyError), published(tmp_path / "out", overwrite=False) as folder:
+def fail(out, *, overwrite=False):
+    with published(out, overwrite=overwrite) as folder:
         (folder / "half").write_text("half")
         raise KeyError
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    with pytest.raises(KeyError):
+        fail(tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -33,8 +38,8 @@ def test_an_existing_folder_is_replaced_only_when_asked(tmp_path):
 
 def test_a_failure_keeps_the_folder_that_was_to_be_replaced(tmp_path):
     write(tmp_path / "out", text="old")
-    with pytest.raises(KeyError), published(tmp_path / "out", overwrite=True):
-        raise KeyError
+    with pytest.raises(KeyError):
+        fail(tmp_path / "out", overwrite=True)
     assert (tmp_path / "out" / "manifest.json").read_text() == "old"
 
 

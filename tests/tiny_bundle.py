@@ -23,7 +23,9 @@ STATE = {
 }
 HEADER = '<ir_version: 10, opset_import: ["" : 20]>'
 STATES = "int64[user] last_item, int64[user] first_item, int64[user] last_behaviour"
-EVENTS = "int64[user,event] event_item, int64[user,event] event_time, int64[user,event] event_behaviour"
+EVENTS = (
+    "int64[user,event] event_item, int64[user,event] event_time, int64[user,event] event_behaviour"
+)
 EVENT = "int64[user] event_item, int64[user] event_time, int64[user] event_behaviour"
 NEXT = "int64[user] next_last_item, int64[user] next_first_item, int64[user] next_last_behaviour"
 ALL_SCORES = """

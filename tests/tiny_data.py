@@ -57,8 +57,18 @@ def prepare_frame(
     **rules,
 ) -> Prepared:
     """The prepared folder of this table, opened again."""
+    source = Given(frame, items=items, time_unit=time_unit)
+    return prepare_source(
+        source, out, splitter=splitter, extends=extends, overwrite=overwrite, **rules
+    )
+
+
+def prepare_source(
+    source, out: Path, *, splitter=None, extends=None, overwrite=False, **rules
+) -> Prepared:
+    """The prepared folder of this source, opened again."""
     prepare(
-        Given(frame, items=items, time_unit=time_unit),
+        source,
         out,
         selection=Selection(**{**EVERYTHING, **rules}),
         splitter=splitter or LeaveOneOut(),

@@ -10,6 +10,7 @@ from torch import Tensor
 from recsys.baselines.occurrences import bags, occurrences, together
 from recsys.data.batches import Question
 from recsys.data.prepared import Prepared
+from recsys.metrics.lists import top_k
 
 
 class Neighbours(NamedTuple):
@@ -35,7 +36,7 @@ class ItemKnn:
     either. An item that nobody had in training is near to none.
 
     Attributes:
-        neighbours: Nearest items kept for each item; of equal ones any.
+        neighbours: Nearest items kept for each item; of equal ones the lower index.
     """
 
     neighbours: int
@@ -50,17 +51,17 @@ class ItemKnn:
             columns = torch.arange(both.shape[1])
             cosine = both / norm[:, None] / norm[first + columns]
             cosine[first + columns, columns] = 0
-            best = cosine.topk(kept, dim=0)
-            values.append(best.values)
-            near.append(best.indices)
+            best = top_k(cosine.T, kept)
+            values.append(cosine.T.gather(1, best))
+            near.append(best)
             first += both.shape[1]
-        return Neighbours(_sparse(torch.cat(values, dim=1), near=torch.cat(near, dim=1)))
+        return Neighbours(_sparse(torch.cat(values), near=torch.cat(near)))
 
 
 def _sparse(values: Tensor, *, near: Tensor) -> Tensor:
-    """[candidate, item] from [neighbour, item]; zeros are not stored."""
-    items = values.shape[1]
-    item = torch.arange(items).expand(values.shape)
+    """[candidate, item] from the neighbours of each item, [item, neighbour]; without zeros."""
+    items = len(values)
+    item = torch.arange(items)[:, None].expand(values.shape)
     stored = values > 0
     place = torch.stack([near[stored], item[stored]])
     size = (items, items)

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,54 +11,125 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from recsys.bundle.graphs import REASONS, Encode, Fields, Recommend, Score, Write
+from recsys.bundle.graphs import Encode, Fields, Recommend, Score, Write
+from recsys.memory.contract import Memory
 from recsys.model import MemoryRecommender
 
 OPSET = 20
-USER, EVENT, SLOT, CANDIDATE, EXCLUSION = "user", "event", "slot", "candidate", "exclusion"
 EVENTS = ("event_item", "event_time", "event_behaviour")
+_USER, _AXIS = {0: Dim.DYNAMIC}, {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}
 
 
 class Graph(NamedTuple):
-    """One traced graph: its tensor names in order."""
+    """A module with everything needed to trace it."""
 
-    file: str
+    module: nn.Module
+    example: tuple[Any, ...]
+    dynamic: tuple[Any, ...]
     inputs: list[str]
     outputs: list[str]
 
 
-def trace(model: MemoryRecommender, folder: Path, *, items: int) -> dict[str, Graph]:
-    """Writes ``encode``, ``write``, ``score`` and ``recommend`` as ONNX into the folder."""
-    model = model.eval().cpu()
-    state = _example_state(model)
-    names = list(state_names(model))
-    reasons = ["because_items", "because_weights"] if model.explains else []
+def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
+    """The four graphs of a bundle, with example inputs of at least two on every dynamic axis."""
+    names, state = state_names(model.memory), _example_state(model)
+    axes = tuple(_AXIS if grows(model.memory, name) else _USER for name in names)
+    events = _example_events()
+    event = tuple(field[:, 0] for field in events)
+    own, shared = torch.tensor([[1, 2, 3], [2, 3, 1]]), torch.arange(1, 4)
+    excluded, k = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]]), torch.tensor(2)
     weights = ["weights"] if model.explains else []
-    event = tuple(column[:, 0] for column in _example_events())
-    candidates = torch.arange(1, 4)
+    reasons = ["because_items", "because_weights"] if model.explains else []
     return {
-        "encode": _export(
-            Encode(model), folder / "encode.onnx", (*_example_events(),), [*EVENTS], names
+        "encode": Graph(Encode(model), events, (_AXIS,) * 3, [*EVENTS], [*names]),
+        "write": Graph(
+            module=Write(model),
+            example=(state, *event),
+            dynamic=(axes, *(_USER,) * 3),
+            inputs=[*names, *EVENTS],
+            outputs=[f"next_{name}" for name in names],
         ),
-        "write": _export(
-            Write(model),
-            folder / "write.onnx",
-            (state, *event),
-            [*names, *EVENTS],
-            [f"next_{name}" for name in names],
+        "score": Graph(
+            module=Score(model),
+            example=(state, own),
+            dynamic=(axes, _AXIS),
+            inputs=[*names, "candidates"],
+            outputs=["scores", *weights],
         ),
-        "score": _export(
-            Score(model),
-            folder / "score.onnx",
-            (state, torch.tensor([[1, 2, 3], [2, 3, 1]])),
-            [*names, "candidates"],
-            ["scores", *weights],
-        ),
-        "recommend": _export(
-            Recommend(model, items=items),
-            folder / "recommend.onnx",
-            (state, candidates, torch.tensor([[1, 0], [0, 0]]), torch.tensor(2)),
-            [*names, "candidates", "excluded", "k"],
-            ["items", "scores", *reasons],
+        "recommend": Graph(
+            module=Recommend(model, items=items),
+            example=(state, shared, excluded, k),
+            dynamic=(axes, _USER, _AXIS, {}),
+            inputs=[*names, "candidates", "excluded", "k"],
+            outputs=["items", "scores", *reasons],
         ),
     }
+
+
+def trace(graph: Graph, file: Path) -> None:
+    """Writes one graph as one ONNX file; tensor names in the file are those of the graph."""
+    with torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            graph.module.eval(),
+            graph.example,
+            input_names=graph.inputs,
+            output_names=graph.outputs,
+            dynamic_shapes=graph.dynamic,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    program.save(file)
+
+
+def trace_all(
+    traced: dict[str, Graph], folder: Path, *, names: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """Writes these graphs into the folder and describes them as a manifest does."""
+    described = {}
+    for name in names:
+        graph = traced[name]
+        file = f"{name}.onnx"
+        trace(graph, folder / file)
+        described[name] = {"file": file, "inputs": graph.inputs, "outputs": graph.outputs}
+    return described
+
+
+def state_names(memory: Memory[Any]) -> list[str]:
+    """The fields of the memory's state: what its tensors are called in every graph."""
+    return list(memory.initial_state(1)._fields)
+
+
+def grows(memory: Memory[Any], name: str) -> bool:
+    """Whether a field's second axis counts slots that come with the events."""
+    field = getattr(memory.initial_state(1), name)
+    return memory.remembers and field.dim() == 2
+
+
+def _example_state(model: MemoryRecommender) -> Fields:
+    item, time, behaviour = _example_events()
+    encode = Encode(model.eval())
+    with torch.no_grad():
+        return encode(item, time, behaviour)
+
+
+def _example_events() -> tuple[Tensor, Tensor, Tensor]:
+    item = torch.tensor([[1, 2, 3], [2, 1, 0]])
+    return item, item * 60, torch.zeros_like(item)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of its own internals and of packages that are not needed."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

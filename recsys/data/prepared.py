@@ -92,12 +92,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         message = f"'{path}' is damaged ({error}): run recsys prepare again"
         raise ArtifactError(message) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
         message = (
             f"'{folder}' has format {found}, but this recsys reads {FORMAT}: "
             "run recsys prepare again"
         )
+        raise ArtifactError(message)
+    if "files" not in manifest:
+        message = f"'{path}' is damaged (it names no files): run recsys prepare again"
         raise ArtifactError(message)
     return manifest
 

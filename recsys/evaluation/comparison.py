@@ -9,8 +9,6 @@ from recsys.data.prepared import Prepared
 from recsys.evaluation.report import Report
 from recsys.evaluation.statistics import Interval, holm, paired_bootstrap
 
-_SHOWN = ("hit_rate", "recall", "ndcg", "mrr", "map", "coverage")
-
 
 class Difference(NamedTuple):
     """How much better ours is than one baseline, on the same users."""
@@ -42,8 +40,8 @@ def compare(
     return {name: Difference(interval, p_holm) for name, interval, p_holm in rows}
 
 
-class Scoreboard(NamedTuple):
-    """A table for people: one row a system."""
+class Board(NamedTuple):
+    """A table for people."""
 
     columns: list[str]
     rows: list[list[object]]
@@ -51,31 +49,42 @@ class Scoreboard(NamedTuple):
 
 def scoreboard(
     reports: Mapping[str, Report], differences: Mapping[str, Difference], *, metric: str
-) -> Scoreboard:
-    """All metrics at the k of ``metric``; where there are differences, ours minus theirs."""
+) -> Board:
+    """One row a system at the k of ``metric``, and by how much ours, the first, is ahead of it."""
     k = metric.partition("@")[2]
-    columns = ["system", *(f"{name}@{k}" for name in _SHOWN)]
+    names = [f"{name}@{k}" for name in ("hit_rate", "ndcg")]
+    if metric not in names:
+        names.insert(0, metric)
     rows: list[list[object]] = [
-        [system, *(report.summary[name] for name in columns[1:])]
-        for system, report in reports.items()
+        [system, *(report.summary[name] for name in names)] for system, report in reports.items()
     ]
-    if differences:
-        columns += [f"{next(iter(reports))} - system in {metric} [95 %]", "p (Holm)"]
-        for row in rows:
-            row += _shown(differences.get(str(row[0])))
-    return Scoreboard(columns=columns, rows=rows)
+    if not differences:
+        return Board(columns=["system", *names], rows=rows)
+    rows = [row + _shown(differences.get(str(row[0]))) for row in rows]
+    return Board(columns=["system", *names, f"ours ahead in {metric}, 95 %", "p (Holm)"], rows=rows)
+
+
+def by_k(report: Report) -> Board:
+    """Every metric of one system in a row, every k in a column."""
+    ks = list(dict.fromkeys(name.partition("@")[2] for name in report.summary))
+    metrics = dict.fromkeys(name.partition("@")[0] for name in report.summary)
+    rows: list[list[object]] = [
+        [metric, *(report.summary[f"{metric}@{k}"] for k in ks)] for metric in metrics
+    ]
+    return Board(columns=["metric", *(f"@{k}" for k in ks)], rows=rows)
 
 
 def heading(prepared: Prepared, *, part: str, seen: str) -> str:
     """What was judged on, in one line for people; says where a split leaks."""
     protocol = prepared.split.protocol
-    leaks = " (leaks: trained on the future of other users)" if protocol["leaks"] else ""
-    return f"{part} part, {protocol['protocol']} split{leaks}, seen items: {seen}"
+    leaks = " (leaks: trained on the future of others)" if protocol["leaks"] else ""
+    return f"{part} part, {protocol['protocol']}{leaks}, seen items: {seen}"
 
 
 def facts(report: Report) -> str:
-    """What the metrics were counted over, in one line for people."""
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.counts.items())
+    """What the metrics were counted over, in one line for people; what is zero is left out."""
+    named = {name.replace("_", " "): count for name, count in report.counts.items() if count}
+    return ", ".join(f"{count:,} {name}" for name, count in named.items())
 
 
 def _values(report: Report, *, metric: str) -> np.ndarray:
@@ -85,5 +94,5 @@ def _values(report: Report, *, metric: str) -> np.ndarray:
 def _shown(difference: Difference | None) -> list[object]:
     if difference is None:
         return ["", ""]
-    mean, low, high, _ = difference.interval
-    return [f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]", f"{difference.p_holm:.4f}"]
+    _, low, high, _ = difference.interval
+    return [f"{low:+.4f} to {high:+.4f}", f"{difference.p_holm:.4f}"]

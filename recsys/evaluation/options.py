@@ -27,6 +27,9 @@ def check_options(*, part: str, seen: str, ks: Sequence[int], metric: str) -> No
     Raises:
         ConfigError: An option has another value than those there are.
     """
+    if min(ks, default=0) < 1:
+        msg = f"ks are list lengths of 1 or more but are {list(ks)}: [1, 5, 10, 20] is usual"
+        raise ConfigError(msg)
     for name, value, known in (
         ("part", part, ("valid", "test")),
         ("seen", seen, ("exclude", "keep")),
@@ -35,6 +38,3 @@ def check_options(*, part: str, seen: str, ks: Sequence[int], metric: str) -> No
         if value not in known:
             msg = f"{name} is one of {', '.join(known)} but is '{value}': choose one"
             raise ConfigError(msg)
-    if min(ks) < 1:
-        msg = f"ks are list lengths from 1 but hold {min(ks)}: leave it out"
-        raise ConfigError(msg)

@@ -109,7 +109,9 @@ def _check(options: Options) -> None:
     for name in ("k", "batch_size", "tile", "threads", "part_rows"):
         value = getattr(options, name)
         if value is not None and (not isinstance(value, int) or value < 1):
-            message = f"{name} is a whole number of at least 1, but is {value}: set {name}=1 or more"
+            message = (
+                f"{name} is a whole number of at least 1, but is {value}: set {name}=1 or more"
+            )
             raise ConfigError(message)
 
 
@@ -142,20 +144,28 @@ def _check_clock(frame: pl.LazyFrame, *, trained_on: str) -> None:
 
 def _write(bundle: Bundle, parted: Spill, folder: Path, *, question: Question) -> Written:
     """One file for each part, one part at a time in memory."""
-    ids = bundle.catalogue[tables.ITEM_ID]
-    item_ids = pl.concat([ids.clear(1), ids])
     tally, files, sample = Tally(), {}, pl.DataFrame()
     with progress("scoring", parted.users(), "users") as advance:
         for number, part in enumerate(parted.parts):
-            histories = arrange(parted.read(part), items=bundle.items)
-            lists = recommend(bundle, histories, question=question)
-            table = as_table(histories.users, lists, item_ids=item_ids)
+            table, here = _answer(bundle, parted.read(part), question=question)
             name = f"part-{number:05}.parquet"
             files[name] = _save(table, folder / name)
-            tally = _add(tally, histories, lists, k=question.k)
-            sample = table.head(SAMPLE_USERS * question.k) if not number else sample
-            advance(len(histories.users))
+            sample = sample if number else table.head(SAMPLE_USERS * question.k)
+            tally = Tally(*(np.add(tally, here).tolist()))
+            del table  # before the next part is read
+            advance(here.users)
     return Written(tally=tally, files=files, sample=sample)
+
+
+def _answer(
+    bundle: Bundle, rows: pl.DataFrame, *, question: Question
+) -> tuple[pl.DataFrame, Tally]:
+    """The lists of all users of a part, and what they hold."""
+    ids = bundle.catalogue[tables.ITEM_ID]
+    histories = arrange(rows, items=bundle.items)
+    lists = recommend(bundle, histories, question=question)
+    table = as_table(histories.users, lists, item_ids=pl.concat([ids.clear(1), ids]))
+    return table, _tally(histories, lists, k=question.k)
 
 
 def _save(table: pl.DataFrame, path: Path) -> str:
@@ -165,9 +175,9 @@ def _save(table: pl.DataFrame, path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _add(tally: Tally, histories: Histories, lists: Recommendations, *, k: int) -> Tally:
+def _tally(histories: Histories, lists: Recommendations, *, k: int) -> Tally:
     lengths = np.count_nonzero(lists.items, axis=1)
-    here = Tally(
+    return Tally(
         users=len(histories.users),
         recommendations=int(lengths.sum()),
         users_without_known_item=int((np.diff(histories.offset) == 0).sum()),
@@ -175,4 +185,3 @@ def _add(tally: Tally, histories: Histories, lists: Recommendations, *, k: int) 
         users_without_list=int((lengths == 0).sum()),
         duplicate_rows=histories.duplicates,
     )
-    return Tally(*(np.add(tally, here).tolist()))

@@ -36,7 +36,6 @@ class Counts(NamedTuple):
     interactions: int = 0
     unknown_item: int = 0  # rows whose item the catalogue lacks
     unknown_behaviour: int = 0  # rows of known items whose behaviour training did not keep
-    text_users: int = 0  # chunks in which a user is not the plain text of an integer
     examples: tuple[object, ...] = ()  # some of the unknown item ids
 
 
@@ -46,6 +45,7 @@ class Spill(NamedTuple):
     path: Path
     edges: np.ndarray  # int64 [chunk, part + 1]: where in the file each stretch begins and ends
     counts: Counts
+    text_users: bool  # else they are integers
 
     @property
     def parts(self) -> list[int]:
@@ -85,14 +85,15 @@ def spill(frame: pl.LazyFrame, path: Path, *, codes: Codes, part_rows: int) -> S
         message = "histories hold no interaction: give a table with at least one row"
         raise InputError(message)
     parts = -(-rows // part_rows)
-    counts, edges = Counts(), []
+    counts, edges, text_users = Counts(), [], codes.text_users
     with path.open("wb") as file:
         for chunk in _chunks(frame, rows=rows):
             tables.check(chunk)
+            text_users = text_users or not _plain(chunk[tables.USER_ID])
             coded, found = _code(chunk, codes=codes)
             counts = _add(counts, found)
             edges.append(_append(coded, file=file, parts=parts))
-    return Spill(path=path, edges=np.stack(edges), counts=counts)
+    return Spill(path=path, edges=np.stack(edges), counts=counts, text_users=text_users)
 
 
 def _chunks(frame: pl.LazyFrame, *, rows: int) -> Iterator[pl.DataFrame]:
@@ -110,7 +111,9 @@ def _chunks(frame: pl.LazyFrame, *, rows: int) -> Iterator[pl.DataFrame]:
 
 def _code(chunk: pl.DataFrame, *, codes: Codes) -> tuple[pl.DataFrame, Counts]:
     """A chunk in numbers; an item or behaviour that training did not know makes ``item`` 0."""
-    item = lookup(chunk[tables.ITEM_ID], catalogue=codes.catalogue)
+    text_items = codes.catalogue[tables.ITEM_ID].dtype == pl.String
+    ids = chunk[tables.ITEM_ID] if text_items else tables.canonical(chunk[tables.ITEM_ID])
+    item = lookup(ids, catalogue=codes.catalogue)
     strange = chunk[tables.ITEM_ID].filter(item.is_null())
     behaviour = _behaviour(chunk, behaviours=codes.behaviours)
     kept = item.is_not_null() & behaviour.is_not_null()
@@ -125,7 +128,6 @@ def _code(chunk: pl.DataFrame, *, codes: Codes) -> tuple[pl.DataFrame, Counts]:
         interactions=chunk.height,
         unknown_item=strange.len(),
         unknown_behaviour=chunk.height - int(kept.sum()) - strange.len(),
-        text_users=int(codes.text_users or not _plain(users)),
         examples=tuple(strange.head(EXAMPLES).unique(maintain_order=True)),
     )
 
@@ -151,7 +153,6 @@ def _add(counts: Counts, more: Counts) -> Counts:
         interactions=counts.interactions + more.interactions,
         unknown_item=counts.unknown_item + more.unknown_item,
         unknown_behaviour=counts.unknown_behaviour + more.unknown_behaviour,
-        text_users=counts.text_users + more.text_users,
         examples=examples,
     )
 
@@ -170,4 +171,3 @@ def _append(coded: pl.DataFrame, *, file: io.BufferedWriter, parts: int) -> np.n
             file.write(stream.getbuffer())
         edges[place + 1] = file.tell()
     return edges
-

@@ -1,11 +1,13 @@
 """What every source offers, and how its interactions are read and checked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import polars as pl
 
 from recsys import tables
-from recsys.errors import InputError
+from recsys.errors import ConfigError, InputError
 
 
 class Source(Protocol):
@@ -30,14 +32,46 @@ def read(source: Source) -> pl.DataFrame:
     Raises:
         InputError: A file that cannot be read, no row at all, or a value that cannot be used.
     """
-    try:
+    with readable():
         frame = source.interactions().collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        message = f"the source cannot be read ({reason}): correct the file or source.* settings"
-        raise InputError(message) from error
     if not frame.height:
         message = "the source has no interactions: give a table with at least one row"
         raise InputError(message)
     tables.check(frame)
     return frame
+
+
+def read_items(source: Source) -> pl.DataFrame | None:
+    """What a source knows about its items.
+
+    Raises:
+        InputError: A file that cannot be read.
+    """
+    with readable():
+        return source.items()
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turns the errors of reading files into one line; for every place where files are read."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        message = f"the source cannot be read ({reason}): correct the file or source.* settings"
+        raise InputError(message) from error
+
+
+def one_character(separator: str) -> str:
+    r"""The separator of a text file; ``\t`` as a shell passes it is a tab.
+
+    Raises:
+        ConfigError: It is not one ASCII character.
+    """
+    separator = separator.replace("\\t", "\t")
+    if len(separator.encode()) != 1:
+        message = (
+            f"source.separator is one character, but is '{separator}': set one, as ',' or '\\t'"
+        )
+        raise ConfigError(message)
+    return separator

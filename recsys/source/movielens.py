@@ -47,8 +47,8 @@ class MovieLens:
             )
         else:  # fields lie between pairs of colons, so every other field is empty
             frame = pl.scan_csv(ratings, separator=":", has_header=False, infer_schema=False)
-            places = zip(range(1, 8, 2), FIELDS, strict=True)
-            frame = frame.select(pl.col(f"column_{place}").alias(name) for place, name in places)
+            fields = zip(frame.collect_schema().names()[::2], FIELDS, strict=True)
+            frame = frame.select(pl.col(column).alias(name) for column, name in fields)
         return tables.interactions(frame.select(FIELDS), time_unit="s")
 
     def items(self) -> pl.DataFrame:

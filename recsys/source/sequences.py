@@ -8,6 +8,7 @@ import polars as pl
 from recsys import tables
 from recsys.errors import ConfigError, InputError
 from recsys.folder import fingerprint
+from recsys.source.contract import one_character
 from recsys.timestamps import ORDER
 
 LAYOUTS: Final = ("user_items", "items", "pairs")
@@ -33,7 +34,7 @@ class Sequences:
             raise ConfigError(message)
         self.path = Path(path)
         self.layout = layout
-        self.separator = separator
+        self.separator = one_character(separator)
         if not self.path.is_file():
             message = f"no file at '{path}': set source.path to a text file of sequences"
             raise InputError(message)

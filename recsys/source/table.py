@@ -10,11 +10,14 @@ import polars as pl
 from recsys import tables
 from recsys.errors import ConfigError, InputError
 from recsys.folder import fingerprint
+from recsys.source.contract import one_character
 from recsys.timestamps import ORDER
 
 PARQUET: Final = (".parquet", ".pq")
 TEXT: Final = (".csv", ".tsv", ".txt", ".data", ".dat")
-PACKED: Final = (".gz", ".zst")
+PACKED: Final = (".gz",)
+SEPARATORS: Final = (",", "\t", ";", "|")
+NOWHERE: Final = "\x01"  # a separator that no text holds, so that a line is one field
 
 
 class Table:
@@ -26,8 +29,8 @@ class Table:
             of the column in the file, or its place from 0 where ``header`` is false. ``behaviour``
             and ``rating`` may be null: there is none. Without a ``timestamp`` the order of rows is
             the order of time, and ``time_unit`` is ``order``.
-        separator: Between the fields of a text file; null means a tab in ``.tsv`` and a comma
-            elsewhere.
+        separator: Between the fields of a text file; null means the tab, comma, semicolon or bar
+            that is most frequent in the first line.
         header: Whether the first line of a text file names the columns.
         time_unit: Of numeric times: ``s``, ``ms``, ``us``, ``ns``, or ``order``.
         items: Path of the table of items, or null.
@@ -120,9 +123,9 @@ class Table:
             return names[column]
         if isinstance(column, str) and column in names:
             return column
-        given = ", ".join(f"'{name}'" for name in names)
+        given = ", ".join(f"'{name}'" for name in names) or "none"
         message = (
-            f"source.{option} is '{column}', but '{self.path}' has the columns {given}: "
+            f"source.{option} is '{column}', but '{self.path}' has columns {given}: "
             f"set source.{option} to one of them"
         )
         raise InputError(message)
@@ -163,10 +166,9 @@ def scan(paths: list[Path], *, separator: str | None, header: bool) -> pl.LazyFr
         known = ", ".join((*PARQUET, *TEXT))
         message = f"files are all Parquet or all text ({known}, .gz), but there are {names}: choose"
         raise InputError(message)
-    tab = any(".tsv" in path.suffixes for path in paths)
     return pl.scan_csv(
         paths,
-        separator=separator or ("\t" if tab else ","),
+        separator=_likely(paths[0]) if separator is None else one_character(separator),
         has_header=header,
         infer_schema=False,
         raise_if_empty=False,
@@ -179,3 +181,18 @@ def _kind(path: Path) -> str | None:
     if last in PARQUET:
         return "parquet"
     return "text" if last in TEXT else None
+
+
+def _likely(path: Path) -> str:
+    """The separator that is most frequent in the first line; a comma where there is none."""
+    lines = pl.scan_csv(
+        path,
+        separator=NOWHERE,
+        has_header=False,
+        infer_schema=False,
+        quote_char=None,
+        raise_if_empty=False,
+    )
+    first = lines.head(1).collect()
+    text = first.item() if first.height else ""
+    return max(SEPARATORS, key=text.count)

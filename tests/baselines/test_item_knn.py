@@ -30,12 +30,14 @@ def test_scores_are_sums_of_cosines():
 
 
 def test_an_item_speaks_for_its_nearest_only():
-    # the nearest to 1 is 2, to 3 is 2
-    (first, _, third) = scores(neighbours=1).tolist()
+    # the nearest to 1 and to 3 is 2; 1 and 3 are equally near to 2, and 1 is the lower
+    near = 2 / sqrt(6)
 
-    assert first[3] in (0, pytest.approx(2 / sqrt(6)))
-    assert third[2] == pytest.approx(2 / sqrt(6))
-    assert max(first[1], third[1]) <= pytest.approx(2 / sqrt(6))
+    got = scores(neighbours=1)[:, 1:4]
+
+    assert got.tolist() == [
+        pytest.approx(row) for row in ([near, near, 0], [near, 2 * near, 0], [near, near, 0])
+    ]
 
 
 def test_blocks_of_columns_do_not_show(monkeypatch):

@@ -1,4 +1,3 @@
-import polars as pl
 import pytest
 
 from recsys import tables
@@ -11,9 +10,7 @@ def kept(frame, **rules):
     """(user_id, item_id) of what is left, and what each rule dropped."""
     table = tables.interactions(frame.lazy(), time_unit="s").collect()
     found, dropped = Selection(**{**EVERYTHING, **rules}).select(table)
-    pairs = zip(
-        found.user_ids.gather(found.user), found.item_ids.gather(found.item), strict=True
-    )
+    pairs = zip(found.user_ids.gather(found.user), found.item_ids.gather(found.item), strict=True)
     return list(pairs), {rule: lost for rule, lost in dropped.items() if lost}
 
 
@@ -78,4 +75,4 @@ def test_a_rule_needs_its_column(rule):
 
 def test_counts_are_at_least_one():
     with pytest.raises(ConfigError, match="history_cap is at least 1, but is 0"):
-        kept(pl.DataFrame(), history_cap=0)
+        kept(rows(("a", 1, 1)), history_cap=0)

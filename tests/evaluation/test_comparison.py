@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from recsys.evaluation.comparison import compare, facts, scoreboard
+from recsys.evaluation.comparison import by_k, compare, facts, scoreboard
 from recsys.evaluation.report import Report
 
 NAMES = ("hit_rate", "recall", "ndcg", "mrr", "map", "coverage")
@@ -47,11 +47,32 @@ def test_without_ours_or_others_nothing_is_compared():
 def test_the_scoreboard_shows_each_system_and_the_interval():
     board = scoreboard(REPORTS, compared(), metric="ndcg@5")
 
-    assert board.columns[:2] == ["system", "hit_rate@5"]
-    assert board.columns[-2:] == ["model - system in ndcg@5 [95 %]", "p (Holm)"]
-    assert board.rows[0][-2:] == ["", ""]
-    assert board.rows[1][-2:] == ["+0.5000 [+0.5000, +0.5000]", "0.0100"]
+    assert board.columns == [
+        "system",
+        "hit_rate@5",
+        "ndcg@5",
+        "ours ahead in ndcg@5, 95 %",
+        "p (Holm)",
+    ]
+    assert board.rows[0] == ["model", 0.625, 0.625, "", ""]
+    assert board.rows[1][3:] == ["+0.5000 to +0.5000", "0.0100"]
 
 
-def test_facts_are_a_sentence():
-    assert facts(REPORTS["model"]) == "4 users, 0 truths seen"
+def test_without_ours_the_scoreboard_has_metrics_only():
+    board = scoreboard(REPORTS, {}, metric="mrr@5")
+
+    assert board.columns == ["system", "mrr@5", "hit_rate@5", "ndcg@5"]
+    assert len(board.rows) == 3
+
+
+def test_a_system_is_shown_at_every_k():
+    summary = {"ndcg@1": 0.1, "map@1": 0.2, "ndcg@9": 0.3, "map@9": 0.4}
+
+    board = by_k(REPORTS["model"]._replace(summary=summary))
+
+    assert board.columns == ["metric", "@1", "@9"]
+    assert board.rows == [["ndcg", 0.1, 0.3], ["map", 0.2, 0.4]]
+
+
+def test_facts_leave_out_what_is_zero():
+    assert facts(REPORTS["model"]) == "4 users"

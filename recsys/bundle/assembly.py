@@ -1,0 +1,80 @@
+"""A bundle folder from a model: graphs, catalogue, manifest, and proof that they agree."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from recsys import runtime
+from recsys.bundle.meaning import describe
+from recsys.bundle.parity import Parity, compare
+from recsys.bundle.tracing import OPSET, graphs, state_names, trace_all
+from recsys.data.prepared import CATALOGUE, Prepared
+from recsys.folder import fingerprint
+from recsys.model import MemoryRecommender
+from recsys.run import write_json
+
+logger = logging.getLogger(__name__)
+
+
+def assemble_bundle(
+    model: MemoryRecommender,
+    folder: Path,
+    *,
+    prepared: Prepared,
+    history: int,
+    facts: dict[str, Any],
+) -> Parity:
+    """Fills an empty folder with a bundle and passes it through the parity gate.
+
+    Args:
+        model: On the CPU.
+        folder: Exists and is empty; the caller publishes it only if this returns.
+        prepared: Whose catalogue goes with the bundle, and whose users prove the parity.
+        history: Newest events a state holds.
+        facts: What else the manifest should say, such as the name and the metrics.
+
+    Raises:
+        ArtifactError: ONNX Runtime does not answer as PyTorch does.
+    """
+    traced = graphs(model, items=prepared.items)
+    described = trace_all(traced, folder, names=list(traced))
+    (folder / CATALOGUE).write_bytes((prepared.folder / CATALOGUE).read_bytes())
+    for graph in described.values():
+        graph["sha256"] = fingerprint(folder / graph["file"])
+    catalogue = {"file": CATALOGUE, "sha256": fingerprint(folder / CATALOGUE)}
+    manifest = {
+        "format": runtime.FORMAT,
+        "model_hash": model_hash(model),
+        "history": history,
+        "explains": model.explains,
+        "state": [describe(model.memory, name) for name in state_names(model.memory)],
+        "graphs": described,
+        "catalogue": catalogue | {"items": prepared.items},
+        "behaviours": prepared.behaviours,
+        "time": prepared.manifest["time"],
+        "ids": prepared.manifest["ids"],
+        "opset": OPSET,
+        "precision": "float32",
+        "training_data": prepared.manifest["checksum"],
+        **facts,
+    }
+    write_json(folder / runtime.MANIFEST, manifest)
+    bundle = runtime.load(folder, device="cpu")
+    parity = compare(model, bundle, prepared=prepared, history=history)
+    write_json(folder / runtime.MANIFEST, manifest | {"parity": parity._asdict()})
+    logger.info(
+        "parity on %d users: score error %.1e, list overlap %.3f, seen items %d, write error %.1e",
+        *parity,
+    )
+    parity.check()
+    return parity
+
+
+def model_hash(model: MemoryRecommender) -> str:
+    """SHA-256 over names, shapes and values of all weights; states belong to this model alone."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,33 @@
+"""What the tensors of a bundle mean, for those who serve it from any language."""
+
+from typing import Any, Final
+
+from recsys.bundle.tracing import grows
+from recsys.memory.contract import Memory
+
+TENSORS: Final = {
+    "event_item": "int64 [user, event]; in write [user]: catalogue index, oldest first, 0 is padding",
+    "event_time": "int64, as event_item: seconds since 1970 UTC, or an order where 'time' says so",
+    "event_behaviour": "int64, as event_item: 0 for none, else place from 1 in 'behaviours'",
+    "candidates": "int64: in score [user, candidate]; in recommend [candidate], distinct and rising",
+    "excluded": "int64 [user, exclusion]: catalogue indices never to list, filled up with 0",
+    "k": "int64 scalar: length of the lists, 1 to the number of candidates",
+    "scores": "float32: higher is better; in recommend best first, meaningless where items is 0",
+    "weights": "float32 [user, candidate, slot]: read weights; with the null slot they sum to one",
+    "items": "int64 [user, k]: catalogue indices, best first; 0 where nothing is left",
+    "because_items": "int64 [user, k, reason]: past items that raised the score most; 0 for none",
+    "because_weights": "float32 [user, k, reason]: how much lower the score is without that slot",
+}
+
+
+def describe(memory: Memory[Any], name: str) -> dict[str, Any]:
+    """One state tensor as the manifest lists it; ``next_<name>`` of write is the same."""
+    field = getattr(memory.initial_state(1), name)
+    axes = ["user", "slot" if grows(memory, name) else "width"][: field.dim()]
+    return {
+        "name": name,
+        "type": str(field.dtype).removeprefix("torch."),
+        "axes": axes,
+        "width": None if grows(memory, name) else list(field.shape[1:]),
+        "meaning": "empty slots in front may be added or removed" if grows(memory, name) else "",
+    }

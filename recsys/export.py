@@ -1,0 +1,43 @@
+"""``recsys export``: a run's best model becomes a bundle, published only if it proves equal."""
+
+import json
+import logging
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from recsys import console
+from recsys.bundle.assembly import assemble_bundle
+from recsys.config import CONF
+from recsys.folder import published, refuse_existing
+from recsys.run import METRICS, load_model, open_data, open_run
+
+logger = logging.getLogger(__name__)
+
+
+@hydra.main(config_path=CONF, config_name="export", version_base=None)
+def main(cfg: DictConfig) -> None:
+    """Traces, compares, publishes."""
+    out = Path(cfg.out)
+    refuse_existing(out, overwrite=cfg.overwrite)
+    run = open_run(Path(cfg.run))
+    prepared = open_data(run)
+    scorer = load_model(run.folder)
+    metrics = run.folder / METRICS
+    facts = {
+        "name": run.folder.resolve().name,
+        "metrics": json.loads(metrics.read_text()) if metrics.is_file() else {},
+        "training": run.manifest,
+    }
+    with published(out, overwrite=cfg.overwrite) as folder:
+        parity = assemble_bundle(
+            scorer.model.cpu(), folder, prepared=prepared, history=scorer.history, facts=facts
+        )
+        sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+    console.table(f"bundle {out}", ["file", "bytes"], sizes.items())
+    console.table("parity with PyTorch", ["what", "value"], parity._asdict().items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""How a training is driven: Lightning's trainer with its callbacks, for one or many devices."""
+
+import logging
+import sys
+import warnings
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from recsys.curves import EpochHistory
+from recsys.errors import ConfigError
+from recsys.model import MemoryRecommender
+from recsys.run import BEST, HISTORY, LAST, Run
+
+_AT_LEAST_ONE = ("width", "heads", "slots", "batch_size", "validation_batch_size", "k")
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Refuses what could not work, before data are read.
+
+    Raises:
+        ConfigError: A size below one, a width that the heads do not divide, or half precision.
+    """
+    for name in (*_AT_LEAST_ONE, "validation_users", "patience"):
+        if not isinstance(cfg[name], int) or cfg[name] < 1:
+            raise ConfigError(f"{name} is a whole number from 1 but is '{cfg[name]}': set {name}=1")
+    if cfg.width % cfg.heads:
+        raise ConfigError(
+            f"width {cfg.width} cannot be cut into {cfg.heads} heads: set width to a multiple"
+        )
+    if "16" in str(cfg.trainer.precision) and "bf16" not in str(cfg.trainer.precision):
+        raise ConfigError(
+            f"trainer.precision '{cfg.trainer.precision}' cannot hold the read's exponentials: "
+            "set bf16-mixed"
+        )
+
+
+def is_first_process() -> bool:
+    """False in the processes that Lightning starts for further devices."""
+    return rank_zero_only.rank == 0
+
+
+def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
+    """The trainer of the configuration, with checkpoints, early stopping and the epoch history."""
+    metric = f"val/ndcg@{cfg.k}"
+    checkpoint = ModelCheckpoint(
+        dirpath=(run.folder / BEST).parent,
+        filename=BEST.rpartition("/")[2].removesuffix(".ckpt"),
+        monitor=metric,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    checkpoint.CHECKPOINT_NAME_LAST = LAST.rpartition("/")[2].removesuffix(".ckpt")
+    callbacks: list[Callback] = [
+        checkpoint,
+        EarlyStopping(monitor=metric, mode="max", patience=cfg.patience),
+        EpochHistory(run.folder / HISTORY),
+    ]
+    watched = sys.stderr.isatty()
+    if watched:
+        callbacks.append(RichProgressBar())
+    _silence()
+    return lightning.Trainer(
+        **cfg.trainer,
+        callbacks=callbacks,
+        logger=_logger(cfg, run=run),
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        enable_progress_bar=watched,
+        default_root_dir=run.folder,
+    )
+
+
+def quick_methods(model: MemoryRecommender) -> None:
+    """Compiles what a training step calls; the first steps then take minutes, the rest less."""
+    for name in ("along", "scores", "own_scores"):
+        setattr(model, name, torch.compile(getattr(model, name), dynamic=True))
+
+
+def _logger(cfg: DictConfig, *, run: Run) -> Logger | bool:
+    return instantiate(cfg.tracking, run=run.folder) if cfg.tracking else False
+
+
+def _silence() -> None:
+    """Lightning's advertisements and hints that nobody must act on."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
