@@ -40,7 +40,7 @@ def main() -> None:
             for users in options.users
         ]
     print(
-        f"peak of {options.users[1]:,} users / {options.users[0]:,} users: {peaks[1] / peaks[0]:.3f}"
+        f"peak at {options.users[1]:,} users / at {options.users[0]:,}: {peaks[1] / peaks[0]:.3f}"
     )
 
 

@@ -35,7 +35,7 @@ def main(cfg: DictConfig) -> None:
         prepared, part=cfg.part, ks=tuple(cfg.ks), seen=cfg.seen, batch_size=cfg.batch_size
     )
     ours = _ours(cfg, contest)
-    baselines = instantiate(cfg.get("baselines")) or {}
+    baselines = instantiate(cfg.get("baselines", {}), _convert_="all")
     reports = ours | contest.judge_baselines(baselines)
     how = {"metric": cfg.metric, "resamples": cfg.resamples, "seed": cfg.seed}
     differences = compare(reports, ours=next(iter(ours), None), **how)

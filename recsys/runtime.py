@@ -8,7 +8,6 @@ only one that imports ONNX Runtime.
 """
 
 import ctypes
-import hashlib
 import json
 import logging
 import sys
@@ -21,9 +20,11 @@ import onnxruntime
 import polars as pl
 
 from recsys.errors import ArtifactError, ConfigError
+from recsys.folder import MANIFEST, fingerprint
 
 FORMAT: Final = 1
-MANIFEST: Final = "manifest.json"
+CPU: Final = "CPUExecutionProvider"
+CUDA: Final = "CUDAExecutionProvider"
 GRAPHS: Final = ("encode", "write", "score", "recommend")
 ENTRIES: Final = (
     "history",
@@ -174,62 +175,19 @@ def load(
     manifest = _manifest(folder)
     for entry in (*manifest["graphs"].values(), manifest["catalogue"]):
         _verify(folder / entry["file"], sha256=entry["sha256"])
-    device = _device(device)
+    provider = _provider(device)
     sessions = {
-        name: _session(folder / manifest["graphs"][name]["file"], device=device, threads=threads)
+        name: _session(folder / manifest["graphs"][name]["file"], provider, threads=threads)
         for name in graphs
     }
+    found = {session.get_providers()[0] for session in sessions.values()} or {provider}
+    if device == "cuda" and found != {CUDA}:
+        message = "device=cuda, but ONNX Runtime lacks CUDA libraries: install recsys[gpu]"
+        raise ConfigError(message)
+    device = "cuda" if found == {CUDA} else "cpu"
     catalogue = pl.read_parquet(folder / manifest["catalogue"]["file"])
     logger.info("bundle %s: %d items, device %s", folder, catalogue.height, device)
     return Bundle(manifest=manifest, catalogue=catalogue, sessions=sessions, device=device)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, of this version and complete."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ArtifactError(
-            f"'{folder}' is no bundle, it has no {MANIFEST}: give what export wrote"
-        )
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError:
-        raise ArtifactError(f"'{path}' is damaged: export the bundle again") from None
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT:
-        raise ArtifactError(
-            f"'{folder}' is a bundle of format {found}, but this recsys reads format {FORMAT}: "
-            "export it again with this version"
-        )
-    missing = [name for name in ENTRIES if name not in manifest]
-    missing += [f"graph '{name}'" for name in GRAPHS if name not in manifest.get("graphs", ())]
-    if missing:
-        raise ArtifactError(f"'{path}' lacks {', '.join(missing)}: export the bundle again")
-    return manifest
-
-
-def _verify(path: Path, *, sha256: str) -> None:
-    if not path.is_file():
-        raise ArtifactError(f"'{path}' is missing from the bundle: export it again")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        raise ArtifactError(
-            f"'{path}' is damaged, its sha256 is {found[:12]} and not {sha256[:12]}: "
-            "export the bundle again"
-        )
-
-
-def _device(wish: str) -> str:
-    """What to run on; ONNX Runtime lists CUDA where its library is installed, device or not."""
-    if wish not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"device is auto, cpu or cuda, but is '{wish}': choose one")
-    if wish == "cpu":
-        return wish
-    present = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and cuda_devices()
-    if wish == "cuda" and not present:
-        raise ConfigError("device is cuda but no CUDA device answers: set device=cpu or auto")
-    return "cuda" if present else "cpu"
 
 
 def cuda_devices() -> int:
@@ -243,27 +201,67 @@ def cuda_devices() -> int:
     return count.value if usable else 0
 
 
-def _session(path: Path, *, device: str, threads: int) -> onnxruntime.InferenceSession:
-    """A session on exactly this device; threads that wait do not spin."""
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, of this version and complete."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        message = f"'{folder}' is no bundle, it has no {MANIFEST}: give what export wrote"
+        raise ArtifactError(message)
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError:
+        message = f"'{path}' is damaged: export the bundle again"
+        raise ArtifactError(message) from None
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        message = (
+            f"'{folder}' is a bundle of format {found}, but this recsys reads format {FORMAT}: "
+            "export it again with this version"
+        )
+        raise ArtifactError(message)
+    missing = [name for name in ENTRIES if name not in manifest]
+    missing += [f"graph '{name}'" for name in GRAPHS if name not in manifest.get("graphs", ())]
+    if missing:
+        message = f"'{path}' lacks {', '.join(missing)}: export the bundle again"
+        raise ArtifactError(message)
+    return manifest
+
+
+def _verify(path: Path, *, sha256: str) -> None:
+    if not path.is_file():
+        message = f"'{path}' is missing from the bundle: export it again"
+        raise ArtifactError(message)
+    if (found := fingerprint(path)) != sha256:
+        message = f"'{path}' is damaged, sha256 {found[:12]} not {sha256[:12]}: export it again"
+        raise ArtifactError(message)
+
+
+def _provider(device: str) -> str:
+    """What to ask for; ONNX Runtime offers CUDA where its library is installed, device or not."""
+    if device not in ("auto", "cpu", "cuda"):
+        message = f"device is auto, cpu or cuda, but is '{device}': choose one"
+        raise ConfigError(message)
+    present = CUDA in onnxruntime.get_available_providers() and cuda_devices() > 0
+    if device == "cuda" and not present:
+        message = "device is cuda, but no CUDA device answers: set device=cpu or auto"
+        raise ConfigError(message)
+    return CUDA if present and device != "cpu" else CPU
+
+
+def _session(path: Path, provider: str, *, threads: int) -> onnxruntime.InferenceSession:
+    """A session; threads that wait do not spin. It falls back to the CPU without an error."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    cuda = ["CUDAExecutionProvider"] if device == "cuda" else []
+    providers = list(dict.fromkeys((provider, CPU)))
     try:
-        session = onnxruntime.InferenceSession(
-            path, sess_options=options, providers=[*cuda, "CPUExecutionProvider"]
-        )
-    except Exception as error:  # the runtime has exception types of its own, with no common parent
+        return onnxruntime.InferenceSession(path, sess_options=options, providers=providers)
+    except Exception as error:  # the runtime's exceptions have no parent of their own
         reason = str(error).splitlines()[0]
-        raise ArtifactError(f"'{path}' cannot be run: {reason}: export it again") from error
-    if cuda and session.get_providers()[0] != cuda[0]:
-        raise ConfigError(
-            "device is cuda but ONNX Runtime cannot load its CUDA libraries: "
-            "install recsys[gpu] or set device=cpu"
-        )
-    return session
+        message = f"'{path}' cannot be run ({reason}): export it again"
+        raise ArtifactError(message) from error
 
 
 def merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommendations:
@@ -282,7 +280,7 @@ def merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommend
 def _choose(
     best: np.ndarray | None, found: np.ndarray | None, *, order: np.ndarray
 ) -> np.ndarray | None:
-    """Reasons in the order of the merged list; tiles may give different numbers of reasons."""
+    """Reasons, or their weights, in the order of the merged list."""
     if best is None or found is None:
         return None
     both = np.concatenate([best, found], axis=1)

@@ -27,9 +27,9 @@ LAYERS = (
     {"source", "data", "health"},
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
-    {"baselines", "evaluation", "bundle", "tracking", "curves"},
+    {"baselines", "evaluation", "tracking", "curves"},
     {"system", "run"},
-    {"comparison", "rehearsal", "cli"},
+    {"bundle", "comparison", "rehearsal", "fitting", "cli"},
     set(STAGES),
 )
 LETTERS = ("input", "memory", "output", "response")
@@ -37,9 +37,9 @@ DOORS = {
     "mlflow": {"recsys.tracking"},
     "onnxruntime": {"recsys.runtime"},
     "hydra": {f"recsys.{stage}" for stage in STAGES}
-    | {"recsys.cli", "recsys.complaint", "recsys.run"},
+    | {"recsys.cli", "recsys.complaint", "recsys.run", "recsys.fitting"},
     "lightning": {"recsys.system", "recsys.data.datamodule", "recsys.tracking"}
-    | {"recsys.train", "recsys.curves", "recsys.rehearsal"},
+    | {"recsys.train", "recsys.curves", "recsys.rehearsal", "recsys.fitting"},
     "pandas": set(),
 }
 OURS = (*LETTERS, "source", "loss", "baselines")

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recsys import cli
 from recsys.data.prepared import load
 from recsys.data.split import GlobalTime
 from recsys.errors import ArtifactError, ConfigError, InputError
@@ -219,3 +220,17 @@ def test_a_source_that_fails_late_leaves_nothing(tmp_path):
     with pytest.raises(KeyError):
         prepare_source(Late(GOOD), tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command_prints_one_line_and_exits_with_2(tmp_path, monkeypatch, capfd):
+    with_column("timestamp", [MILLISECONDS]).write_csv(tmp_path / "given.csv")
+    settings = [f"source.path={tmp_path}/given.csv", f"out={tmp_path}/out"]
+    monkeypatch.setattr("sys.argv", ["recsys", "prepare", "source=table", *settings])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    said = capfd.readouterr().err.strip()
+    assert said == (
+        f"recsys prepare: timestamp {MILLISECONDS} is in milliseconds: set source.time_unit=ms"
+    )
+    assert not (tmp_path / "out").exists()

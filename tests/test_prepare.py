@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from recsys import cli
+from recsys.data.prepared import load
 from recsys.data.split import GlobalTime, LeaveOneOut, UserHoldout
 from recsys.source.movielens import MovieLens
 from recsys.source.sequences import Sequences
@@ -151,3 +153,19 @@ def test_movielens_1m_as_the_literature_splits_it(tmp_path, datasets):
     assert (prepared.histories.events, prepared.histories.users) == (999_611, 6_040)
     assert prepared.items == 3_416
     assert prepared.catalogue["count"].sum() == 999_611 - 2 * 6_040
+
+
+@pytest.mark.parametrize("protocol", ["global_time", "leave_one_out", "user_holdout"])
+def test_the_command_prepares_with_every_protocol(tmp_path, monkeypatch, capfd, protocol):
+    rows(*((user, user + step, step) for user in range(30) for step in range(20))).write_csv(
+        tmp_path / "given.csv"
+    )
+    settings = [f"split={protocol}", f"source.path={tmp_path}/given.csv", f"out={tmp_path}/out"]
+    monkeypatch.setattr("sys.argv", ["recsys", "prepare", "source=table", *settings])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 0
+    assert "interactions" in capfd.readouterr().out
+    prepared = load(tmp_path / "out")
+    assert prepared.split.protocol["protocol"] == protocol
+    assert prepared.manifest["options"]["source"]["path"] == f"{tmp_path}/given.csv"

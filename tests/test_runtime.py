@@ -150,7 +150,7 @@ def test_a_folder_without_manifest_is_no_bundle(tmp_path):
 def test_a_damaged_manifest_is_named(folder):
     (folder / "manifest.json").write_text('{"format": 1')
 
-    with pytest.raises(ArtifactError, match="manifest.json' is damaged"):
+    with pytest.raises(ArtifactError, match=r"manifest\.json' is damaged"):
         runtime.load(folder)
 
 

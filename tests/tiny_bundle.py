@@ -68,7 +68,8 @@ RECOMMEND = f"""{HEADER} recommend ({STATES}, int64[candidate] candidates,
 => (int64[user,k] items, float[user,k] scores,
     int64[user,k,reason] because_items, float[user,k,reason] because_weights)
 <int64[1] one = {{1}}, int64[1] two = {{2}}, int64[2] slots = {{1, 2}}, int64 nothing = {{0}},
- float none = {{-1000000}}, float bottom = {{-500000}}, float half = {{0.5}}, float empty = {{0}}> {{
+ float none = {{-1000000}}, float bottom = {{-500000}}, float half = {{0.5}},
+ float empty = {{0}}> {{
     {ALL_SCORES}
     shape = Shape (excluded)
     fill = Expand (none, shape)
@@ -99,7 +100,7 @@ RECOMMEND = f"""{HEADER} recommend ({STATES}, int64[candidate] candidates,
 
 
 def world(items: int, *, seed: int = 0, values: int = 4) -> np.ndarray:
-    """Scores of item to item, ``[items + 1, items + 1]`` whole numbers below ``values``: many ties."""
+    """Scores of item to item, ``[items + 1, items + 1]`` whole numbers below ``values``."""
     table = np.random.default_rng(seed).integers(0, values, (items + 1, items + 1))
     table[0] = 0
     return table.astype(np.float32)
@@ -116,7 +117,7 @@ def write_bundle(
     user_ids: str = "Int64",
     time: str = "seconds",
 ) -> Path:
-    """Writes the bundle; items are named 100, 101, ... and titled ``Title 1``, ... when not given."""
+    """Writes the bundle; items are named 100, 101, ... unless ``item_ids`` says else."""
     folder.mkdir(parents=True)
     items = len(table) - 1
     item_ids = pl.Series("item_id", range(100, 100 + items)) if item_ids is None else item_ids

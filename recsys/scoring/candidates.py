@@ -1,6 +1,5 @@
 """Which items may be recommended: the catalogue, narrowed by tables of allowed and denied ids."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np

@@ -84,7 +84,7 @@ def seen_items(histories: Histories, users: np.ndarray) -> np.ndarray:
 
 
 def _by_user_and_time(user: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Stable order by user, then time. (Two stable sorts: 3 times quicker than a lexsort here.)"""
+    """Stable order by user, then time; two stable sorts are 3 times quicker than a lexsort."""
     by_time = np.argsort(time, kind="stable")
     small = user.astype(np.uint16) if user.max(initial=0) < 2**16 else user
     return by_time[np.argsort(small[by_time], kind="stable")]
@@ -106,7 +106,7 @@ def _repeated(user: np.ndarray, rows: pl.DataFrame, *, items: int) -> np.ndarray
 
 
 def _distinct(user: np.ndarray, item: np.ndarray, *, items: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct pairs, by user, then item. (A sort: 10 times quicker than numpy's unique.)"""
+    """The distinct pairs by user, then item; this is 10 times quicker than numpy's unique."""
     pair = np.sort(user.astype(np.int64) * (items + 1) + item)
     pair = pair[np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]
     return pair // (items + 1), pair % (items + 1)

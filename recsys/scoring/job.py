@@ -1,6 +1,5 @@
 """From a bundle and histories to a folder of lists, one part of the users after the other."""
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import polars as pl
 from recsys import tables
 from recsys.console import progress
 from recsys.errors import ConfigError, InputError
+from recsys.folder import fingerprint
 from recsys.runtime import Bundle, Recommendations
 from recsys.scoring.candidates import choose
 from recsys.scoring.histories import Histories, arrange
@@ -149,7 +149,8 @@ def _write(bundle: Bundle, parted: Spill, folder: Path, *, question: Question) -
         for number, part in enumerate(parted.parts):
             table, here = _answer(bundle, parted.read(part), question=question)
             name = f"part-{number:05}.parquet"
-            files[name] = _save(table, folder / name)
+            table.write_parquet(folder / name)
+            files[name] = fingerprint(folder / name)
             sample = sample if number else table.head(SAMPLE_USERS * question.k)
             tally = Tally(*(np.add(tally, here).tolist()))
             del table  # before the next part is read
@@ -166,13 +167,6 @@ def _answer(
     lists = recommend(bundle, histories, question=question)
     table = as_table(histories.users, lists, item_ids=pl.concat([ids.clear(1), ids]))
     return table, _tally(histories, lists, k=question.k)
-
-
-def _save(table: pl.DataFrame, path: Path) -> str:
-    """Writes one part; returns its SHA-256."""
-    table.write_parquet(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _tally(histories: Histories, lists: Recommendations, *, k: int) -> Tally:

@@ -44,7 +44,7 @@ def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Re
 
 
 def as_table(users: pl.Series, lists: Recommendations, *, item_ids: pl.Series) -> pl.DataFrame:
-    """One row for each recommendation: ``user_id, rank, item_id, score`` and where known ``because``.
+    """A row for each recommendation: ``user_id, rank, item_id, score``, with reasons ``because``.
 
     Args:
         users: As many as there are lists.
