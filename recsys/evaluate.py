@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 @hydra.main(config_path=CONF, config_name="evaluate", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Judges ours, then the baselines; writes everything and shows the comparison."""
-    check_systems(run=cfg.run, lists=cfg.lists, data=cfg.data)
+    chosen = cfg.get("baselines", {})
+    check_systems(run=cfg.run, lists=cfg.lists, data=cfg.data, baselines=chosen)
     check_options(part=cfg.part, seen=cfg.seen, ks=cfg.ks, metric=cfg.metric)
     out = Path(cfg.out or Path(cfg.run or ".") / "evaluate" / cfg.part)
     refuse_existing(out, overwrite=cfg.overwrite, marker=results.METRICS)
@@ -35,8 +36,7 @@ def main(cfg: DictConfig) -> None:
         prepared, part=cfg.part, ks=tuple(cfg.ks), seen=cfg.seen, batch_size=cfg.batch_size
     )
     ours = _ours(cfg, contest)
-    baselines = instantiate(cfg.get("baselines", {}), _convert_="all")
-    reports = ours | contest.judge_baselines(baselines)
+    reports = ours | contest.judge_baselines(instantiate(chosen, _convert_="all"))
     how = {"metric": cfg.metric, "resamples": cfg.resamples, "seed": cfg.seed}
     differences = compare(reports, ours=next(iter(ours), None), **how)
     settings = OmegaConf.to_container(cfg, resolve=True)

@@ -20,7 +20,8 @@ import onnxruntime
 import polars as pl
 
 from recsys.errors import ArtifactError, ConfigError
-from recsys.folder import MANIFEST, fingerprint
+from recsys.folder import MANIFEST as MANIFEST
+from recsys.folder import fingerprint
 
 FORMAT: Final = 1
 CPU: Final = "CPUExecutionProvider"

@@ -60,7 +60,7 @@ class Ease:
         needed = _MATRICES * 4 * (items + 1) ** 2 / 1e9
         if needed > self.memory_gb:
             msg = (
-                f"ease needs {needed:.1f} GB for {items} items but memory_gb is {self.memory_gb}: "
+                f"ease needs {needed:.2g} GB for {items} items but memory_gb is {self.memory_gb}: "
                 "raise baselines.ease.memory_gb or leave ease out of baselines"
             )
             raise ConfigError(msg)

@@ -1,12 +1,14 @@
 """What may be asked of an evaluation; refused before any work is done."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from recsys.errors import ConfigError
 from recsys.metrics.ranking import METRICS
 
 
-def check_systems(*, run: str | None, lists: str | None, data: str | None) -> None:
+def check_systems(
+    *, run: str | None, lists: str | None, data: str | None, baselines: Collection[str]
+) -> None:
     """What is judged: a run, or lists with data, or the baselines alone with data.
 
     Raises:
@@ -16,8 +18,8 @@ def check_systems(*, run: str | None, lists: str | None, data: str | None) -> No
         given = f"lists={lists}" if lists else f"data={data}"
         msg = f"run={run} brings its model and its data but {given} is given too: leave one out"
         raise ConfigError(msg)
-    if not run and not data:
-        msg = "nothing to judge: give run=RUN, lists=FILE data=PREPARED, or data=PREPARED"
+    if not run and not (data and (lists or baselines)):
+        msg = "nothing to judge: give run=RUN, lists=FILE data=PREPARED, or data and baselines"
         raise ConfigError(msg)
 
 

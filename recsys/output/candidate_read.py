@@ -124,7 +124,7 @@ class CandidateRead(Output):
         return with_null(logit, filled=view.slots.filled, null=self.null)
 
     def _alike(
-        self, slots: Slots, queries: Float[Tensor, "row candidate width"]
+        self, slots: Slots, queries: Float[Tensor, "#row candidate width"]
     ) -> Float[Tensor, "row head slot candidate"]:
         query = functional.normalize(split(self.query(queries), heads=self.heads), dim=-1)
         key = functional.normalize(split(self.key(slots.keys), heads=self.heads), dim=-1)
@@ -132,7 +132,7 @@ class CandidateRead(Output):
         return (key * strength[:, None, None]) @ query.transpose(-1, -2)
 
     def _told(
-        self, slots: Slots, answers: Float[Tensor, "row candidate slot_width"]
+        self, slots: Slots, answers: Float[Tensor, "#row candidate slot_width"]
     ) -> Float[Tensor, "row head slot candidate"]:
         value, answer = (split(part, heads=self.heads) for part in (slots.values, answers))
         return value @ answer.transpose(-1, -2)

@@ -41,7 +41,7 @@ class ContextRead(Output):
         queries: Float[Tensor, "row candidate width"],
         answers: Float[Tensor, "row candidate slot_width"],
     ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(1, 1)
+        return view.user.new_zeros(queries.shape[:2])
 
     def effect(
         self,

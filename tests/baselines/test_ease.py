@@ -25,7 +25,7 @@ def test_weights_solve_each_regression_on_the_other_items():
 
 
 def test_a_catalogue_beyond_the_memory_is_refused_before_the_work():
-    with pytest.raises(ConfigError, match=r"needs 0\.0 GB for 5 items but memory_gb is 1e-09"):
+    with pytest.raises(ConfigError, match=r"needs 4\.3e-07 GB for 5 items but memory_gb is 1e-09"):
         Ease(regularisation=0.5, memory_gb=1e-9).fit(WORLD)
 
 

@@ -60,6 +60,8 @@ def test_lists_are_compared_with_the_baselines(data, monkeypatch):
     ("words", "message"),
     [
         ([], "nothing to judge: give run=RUN"),
+        (["data=data", "baselines=[]"], "nothing to judge: give run=RUN"),
+        (["lists=lists.parquet"], "nothing to judge: give run=RUN"),
         (["run=somewhere", "data=data"], "run=somewhere brings its model and its data but data="),
         (["data=data", "part=tset"], "part is one of valid, test but is 'tset'"),
         (["data=data", "seen=mask"], "seen is one of exclude, keep but is 'mask'"),
