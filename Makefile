@@ -13,11 +13,12 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 demo: $(TRAINING)  ## simulate users, train a memory, recommend with reasons (runs/demo)
-	$(BIN)/recsys prepare source=synthetic out=$(DEMO)/data overwrite=true
-	$(BIN)/recsys train data=$(DEMO)/data run=$(DEMO)/model experiment=demo overwrite=true
+	rm -rf $(DEMO)
+	$(BIN)/recsys prepare source=synthetic out=$(DEMO)/data
+	$(BIN)/recsys train data=$(DEMO)/data run=$(DEMO)/model experiment=demo
 	$(BIN)/recsys evaluate run=$(DEMO)/model
-	$(BIN)/recsys export run=$(DEMO)/model out=$(DEMO)/bundle overwrite=true
-	$(BIN)/recsys score bundle=$(DEMO)/bundle source=synthetic out=$(DEMO)/recommendations overwrite=true
+	$(BIN)/recsys export run=$(DEMO)/model out=$(DEMO)/bundle
+	$(BIN)/recsys score bundle=$(DEMO)/bundle source=synthetic out=$(DEMO)/recommendations
 
 test: $(EVERYTHING)  ## run the fast tests
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """Peak memory of ``recsys score`` at two numbers of users: it has to be flat.
 
-    python benchmarks/score_memory.py [--users 10000 1000000] [--events 50] [--bundle BUNDLE]
+    python -m benchmarks.score_memory [--users 10000 1000000] [--events 50] [--bundle BUNDLE]
 
 Histories are simulated (users in random order, times rising, items by popularity) and written in
 pieces. Each job is a process of its own; its peak is what the kernel counted (ru_maxrss).
@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
+
+from tests.tiny_bundle import world, write_bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 PIECE = 250_000  # rows simulated at once
@@ -46,9 +48,6 @@ def main() -> None:
 
 def tiny(folder: Path) -> Path:
     """The bundle of the tests at the size of MovieLens-1M."""
-    sys.path.insert(0, str(ROOT))
-    from tests.tiny_bundle import world, write_bundle
-
     return write_bundle(folder, world(3416, values=1000), history=50)
 
 

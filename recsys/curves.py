@@ -19,7 +19,9 @@ class EpochHistory(Callback):
         self.file = file
         self.began = 0.0
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, _: lightning.LightningModule
+    ) -> None:
         self.began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: lightning.LightningModule) -> None:

@@ -1,5 +1,7 @@
 """The picture in twenty lines: I sees events, G writes them, O reads with candidates, R scores."""
 
+from typing import Generic
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ from recsys.output.contract import Effect, Output, View
 from recsys.response.dot import Dot
 
 
-class MemoryRecommender(nn.Module):
+class MemoryRecommender(nn.Module, Generic[State]):
     """A user's history is a memory of slots, and a candidate item is the query that reads it."""
 
     def __init__(

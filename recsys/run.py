@@ -1,8 +1,8 @@
 """One training's folder: what was asked for, what came of it, and how to get the model back.
 
-    config.yaml      the resolved configuration            manifest.json   seed, data, commit, versions
-    checkpoints/     best.ckpt, last.ckpt                  history.csv     metrics of every epoch
-    metrics.json     the model beside the baselines        curves.png      the same as a picture
+- config.yaml: the resolved configuration; manifest.json: seed, data, commit, versions
+- checkpoints/best.ckpt and last.ckpt; history.csv: metrics of every epoch; curves.png: a picture
+- metrics.json: the model beside the baselines
 """
 
 import json
@@ -50,11 +50,11 @@ class TrainedScorer(NamedTuple):
     items: int
 
     def scores(self, question: Question) -> Tensor:
-        """Scores of items 0 to I for each user of the question, on the CPU."""
+        """Scores of items 0 to I for each user of the question, where the model is."""
         device = next(self.model.parameters()).device
         events = Events(*(field.to(device) for field in question.events))
         with torch.inference_mode():
-            return self.model(events, torch.arange(self.items + 1, device=device)).float().cpu()
+            return self.model(events, torch.arange(self.items + 1, device=device)).float()
 
 
 def create_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
@@ -64,9 +64,8 @@ def create_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
         ConfigError: The folder exists.
     """
     if folder.exists():
-        raise ConfigError(
-            f"run '{folder}' exists: choose another name, delete it, or go on with resume=true"
-        )
+        message = f"run '{folder}' exists: choose another name, delete it, or set resume=true"
+        raise ConfigError(message)
     manifest = {
         "format": FORMAT,
         "data": str(prepared.folder.resolve()),
@@ -91,9 +90,8 @@ def resume_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
     """
     run = open_run(folder)
     if run.manifest["data_checksum"] != prepared.manifest["checksum"]:
-        raise ArtifactError(
-            f"run '{folder}' was trained on other data than '{prepared.folder}': give its own"
-        )
+        message = f"run '{folder}' was trained on other data than '{prepared.folder}': give its own"
+        raise ArtifactError(message)
     now = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     for name in ("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots"):
         if now[name] != run.config[name]:
@@ -111,11 +109,13 @@ def open_run(folder: Path) -> Run:
         ArtifactError: No run, or one of another format.
     """
     if not (folder / MANIFEST).is_file():
-        raise ArtifactError(f"'{folder}' is no run: make one with recsys train run={folder}")
+        message = f"'{folder}' is no run: make one with recsys train run={folder}"
+        raise ArtifactError(message)
     manifest = json.loads((folder / MANIFEST).read_text())
     if manifest.get("format") != FORMAT:
         found = manifest.get("format")
-        raise ArtifactError(f"run '{folder}' has format {found}, not {FORMAT}: train it again")
+        message = f"run '{folder}' has format {found}, not {FORMAT}: train it again"
+        raise ArtifactError(message)
     config = OmegaConf.load(folder / CONFIG)
     assert isinstance(config, DictConfig)
     return Run(folder=folder, config=config, manifest=manifest)
@@ -129,9 +129,8 @@ def open_data(run: Run) -> Prepared:
     """
     prepared = load(run.data)
     if prepared.manifest["checksum"] != run.manifest["data_checksum"]:
-        raise ArtifactError(
-            f"'{run.data}' was prepared again since run '{run.folder}' was trained: train again"
-        )
+        message = f"'{run.data}' was prepared again since run '{run.folder}' was trained: train again"
+        raise ArtifactError(message)
     return prepared
 
 
@@ -144,7 +143,8 @@ def load_model(folder: Path) -> TrainedScorer:
     run = open_run(folder)
     prepared = open_data(run)
     if not (folder / BEST).is_file():
-        raise ArtifactError(f"run '{folder}' has no checkpoint yet: train it (resume=true goes on)")
+        message = f"run '{folder}' has no finished epoch yet: train it (resume=true goes on)"
+        raise ArtifactError(message)
     model = assemble(run.config, prepared=prepared)
     saved = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
     weights = {name: value for name, value in saved.items() if name.startswith("model.")}

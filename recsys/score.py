@@ -1,4 +1,11 @@
-"""``recsys score``: a bundle and a table of histories become recommendations, without torch."""
+"""``recsys score``: a bundle and a table of histories become recommendations, without torch.
+
+    part-00000.parquet ...  user_id as given, rank Int32 from 1, item_id as in training,
+                            score Float32, because List(Struct(item_id, weight Float32)), best first
+    summary.json            what was counted, settings, checksums of histories and of every part
+
+The lists of a user stand together in one part. The folder appears when all of it is on disk.
+"""
 
 import logging
 import os
@@ -10,9 +17,11 @@ from omegaconf import DictConfig
 
 from recsys import console, runtime
 from recsys.config import CONF
+from recsys.errors import ConfigError
 from recsys.scoring.job import SUMMARY, Options, score
 from recsys.scoring.publish import published
 from recsys.scoring.report import facts, readable
+from recsys.source.contract import Source
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +29,6 @@ logger = logging.getLogger(__name__)
 @hydra.main(config_path=CONF, config_name="score", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Reads the settings, scores and shows what came of it."""
-    if cfg.histories is not None:
-        cfg.source.path = cfg.histories
     out = Path(cfg.out)
     options = Options(
         k=cfg.k,
@@ -33,7 +40,7 @@ def main(cfg: DictConfig) -> None:
         threads=cfg.threads or os.cpu_count() or 1,
         part_rows=cfg.part_rows,
     )
-    source = instantiate(cfg.source, _convert_="all")
+    source = _source(cfg)
     with published(out, overwrite=cfg.overwrite, marker=SUMMARY) as folder:
         bundle = runtime.load(Path(cfg.bundle), graphs=("encode", "recommend"), device=cfg.device)
         result = score(bundle, source, folder, options=options)
@@ -43,7 +50,17 @@ def main(cfg: DictConfig) -> None:
     )
     console.table(f"scored {out}", ["what", "count"], facts(counts))
     shown = readable(result.sample, catalogue=bundle.catalogue)
-    console.table("the first users", ["user", "rank", "recommended", "because of"], shown)
+    console.table("the first users", ["user", "rank", "recommended", "reasons"], shown)
+
+
+def _source(cfg: DictConfig) -> Source:
+    """Any source will do; ``histories`` is the short way to name a file."""
+    if cfg.histories is not None:
+        if "path" not in set(cfg.source):  # in alone passes over a setting without a value
+            message = "histories names a file, but this source reads none: leave one of them out"
+            raise ConfigError(message)
+        cfg.source.path = cfg.histories
+    return instantiate(cfg.source, _convert_="all")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ class RecommenderSystem(lightning.LightningModule):
             target.flatten()[wanted, None] == item,
         )
         loss = lost.sum() * self.trainer.world_size / batch.targets
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch.targets)
+        how = {"on_step": False, "on_epoch": True, "prog_bar": True}
+        self.log("train/loss", loss, batch_size=batch.targets, **how)
         return loss
 
     def validation_step(self, batch: Question) -> None:
@@ -69,7 +70,7 @@ class RecommenderSystem(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all users of all devices."""
         for name, value in self.ranking.compute().items():
-            self.log(f"val/{name}", value.float(), prog_bar=name.startswith("ndcg"), rank_zero_only=False)
+            self.log(f"val/{name}", value.float(), prog_bar=name.startswith("ndcg"))
         self.ranking.reset()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -31,7 +31,8 @@ def mlflow_logger(*, uri: str | None, experiment: str, run: Path) -> Logger:
 def log_artifacts(logger: Logger, *, files: list[Path], settings: dict[str, Any]) -> None:
     """Adds files and settings to the run this logger belongs to."""
     if not isinstance(logger, MLFlowLogger):
-        raise ConfigError(f"tracking '{type(logger).__name__}' keeps no artifacts: use mlflow")
+        message = f"tracking '{type(logger).__name__}' keeps no artifacts: use mlflow"
+        raise ConfigError(message)
     logger.log_hyperparams(settings)
     assert logger.run_id is not None
     for file in files:

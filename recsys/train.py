@@ -1,4 +1,4 @@
-"""``recsys train``: a prepared folder becomes a run with its best model, curves and a comparison."""
+"""``recsys train``: a prepared folder becomes a run: the best model, its curves, its rivals."""
 
 import logging
 from pathlib import Path

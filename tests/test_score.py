@@ -222,9 +222,9 @@ def test_unknown_items_and_their_users_are_counted(bundle, tmp_path):
 
     counts = summary["counts"]
     assert found["user_id"].n_unique() == 3
-    assert (counts["interactions"], counts["users"], counts["unknown_item"]) == (5, 3, 3)
+    assert (counts["interactions"], counts["users"], counts["unknown_item_rows"]) == (5, 3, 3)
     assert counts["users_without_known_item"] == 1
-    assert counts["examples"] == [7, 8]
+    assert counts["unknown_items"] == [7, 8]
 
 
 def test_equal_rows_count_once(bundle, tmp_path):
@@ -299,7 +299,7 @@ def test_integers_are_matched_with_the_text_that_training_knew(tmp_path):
 
     found, summary = run(bundle, [(1, 7, 0)], tmp_path, k=1)
 
-    assert summary["counts"]["unknown_item"] == 0
+    assert summary["counts"]["unknown_item_rows"] == 0
     assert found["user_id"].to_list() == ["1"]
     assert found["because"][0][0]["item_id"] == "7"
 
@@ -309,7 +309,7 @@ def test_text_is_matched_with_the_integers_that_training_knew(bundle, tmp_path):
 
     found, summary = run(bundle, rows, tmp_path, k=1)
 
-    assert summary["counts"]["unknown_item"] == 2
+    assert summary["counts"]["unknown_item_rows"] == 2
     assert found.schema["user_id"] == pl.Int64
     assert found.schema["item_id"] == pl.Int64
 
@@ -336,7 +336,7 @@ def test_behaviours_reach_the_memory_and_unknown_ones_are_no_events(tmp_path):
     scores = dict(found.select("user_id", "score").iter_rows())
     assert scores[1] - scores[3] == 1
     assert scores[2] - scores[3] == 2
-    assert summary["counts"]["unknown_behaviour"] == 2
+    assert summary["counts"]["unknown_behaviour_rows"] == 2
     assert summary["counts"]["users_without_known_item"] == 1
 
 
@@ -486,13 +486,6 @@ def command(*settings):
     return [sys.executable, "-m", "recsys.cli", "score", *settings]
 
 
-def wait_for(condition, *, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 @pytest.mark.parametrize("moment", ["spill", "part-00003.parquet"])
 def test_a_kill_leaves_nothing_visible_and_the_next_run_succeeds(tmp_path, moment):
@@ -504,12 +497,13 @@ def test_a_kill_leaves_nothing_visible_and_the_next_run_succeeds(tmp_path, momen
     words = [f"bundle={tmp_path / 'bundle'}", f"histories={tmp_path / 'histories.parquet'}"]
     slow = command(*words, f"out={tmp_path / 'out'}", "batch_size=1", "part_rows=2000", "k=3")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    job = subprocess.Popen(slow, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     hidden = tmp_path / ".out.partial"
 
-    wait_for((hidden / moment).exists)
-    job.send_signal(signal.SIGKILL)
-    job.wait()
+    with subprocess.Popen(slow, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as job:
+        while not (hidden / moment).exists():
+            assert job.poll() is None, "the job ended before it could be killed"
+            time.sleep(0.005)
+        job.send_signal(signal.SIGKILL)
 
     assert job.returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
@@ -530,6 +524,8 @@ def test_a_kill_leaves_nothing_visible_and_the_next_run_succeeds(tmp_path, momen
         ("kk=3", "recsys score: there is no setting 'kk': did you mean 'k'?"),
         ("histories=nowhere.parquet", "recsys score: no data file at 'nowhere.parquet'"),
         ("bundle=nowhere", "recsys score: 'nowhere' is no bundle"),
+        ("source=synthetic", "recsys score: histories names a file, but this source reads none"),
+        ("histories=null", "recsys score: 'source.path' has no value"),
     ],
 )
 def test_the_door_prints_one_line_and_exits_with_2(tmp_path, setting, message):

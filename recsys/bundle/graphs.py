@@ -3,12 +3,15 @@
 A state travels as the fields of the memory's NamedTuple, in their order.
 """
 
+from typing import cast
+
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
 from recsys.model import MemoryRecommender
+from recsys.output.contract import View
 
 REASONS = 3
 HIDDEN = -1e9  # the score of what must not be listed; every list place at it holds item 0
@@ -59,11 +62,9 @@ class Score(nn.Module):
         """Candidates are int64 ``[user, candidate]``."""
         view = self.model.look(_state(self.model, state))
         scores = self.model.own_scores(view, candidates)
-        return (scores, self.model.effect(view, candidates).weights) if self._explains else (scores,)
-
-    @property
-    def _explains(self) -> bool:
-        return self.model.explains
+        if not self.model.explains:
+            return (scores,)
+        return scores, self.model.effect(view, candidates).weights
 
 
 class Recommend(nn.Module):
@@ -74,8 +75,8 @@ class Recommend(nn.Module):
         self.model, self.items = model, items
 
     def forward(self, state: Fields, candidates: Tensor, excluded: Tensor, k: Tensor) -> Fields:
-        """Candidates int64 ``[candidate]``, excluded int64 ``[user, exclusion]``, k int64 scalar."""
-        length = k.item()
+        """Candidates int64 ``[candidate]``, excluded int64 ``[user, exclusion]``, k a scalar."""
+        length = cast(int, k.item())
         torch._check(length >= 1)
         torch._check(length <= candidates.shape[0])
         view = self.model.look(_state(self.model, state))
@@ -91,7 +92,7 @@ class Recommend(nn.Module):
         nothing = torch.zeros(excluded.shape[0], self.items + 1, dtype=torch.int8)
         return nothing.scatter(1, excluded, 1)[:, candidates] > 0
 
-    def _reasons(self, view, items: Int[Tensor, "user k"]) -> Fields:
+    def _reasons(self, view: View, items: Int[Tensor, "user k"]) -> Fields:
         """The slots whose loss would cost most, each item's best first; 0 where none helped."""
         effect = self.model.effect(view, items).effect
         padded = torch.nn.functional.pad(effect, (0, REASONS))  # a memory may have fewer slots

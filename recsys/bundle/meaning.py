@@ -6,8 +6,8 @@ from recsys.bundle.tracing import grows
 from recsys.memory.contract import Memory
 
 TENSORS: Final = {
-    "event_item": "int64 [user, event]; in write [user]: catalogue index, oldest first, 0 is padding",
-    "event_time": "int64, as event_item: seconds since 1970 UTC, or an order where 'time' says so",
+    "event_item": "int64 [user, event], in write [user]: catalogue index, oldest first, 0 padding",
+    "event_time": "int64, as event_item: seconds since 1970 UTC; an order where 'time' says so",
     "event_behaviour": "int64, as event_item: 0 for none, else place from 1 in 'behaviours'",
     "candidates": "int64: in score [user, candidate]; in recommend [candidate], distinct and rising",
     "excluded": "int64 [user, exclusion]: catalogue indices never to list, filled up with 0",

@@ -1,11 +1,9 @@
 """The parity gate: ONNX Runtime must answer as PyTorch does, for real users, at untraced sizes."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from recsys import runtime
 from recsys.data.batches import Events, Question, asked, question
@@ -37,10 +35,11 @@ class Parity(NamedTuple):
         }
         if any(wrong.values()):
             names = ", ".join(f"{name}={getattr(self, name):g}" for name in wrong if wrong[name])
-            raise ArtifactError(
+            message = (
                 f"ONNX Runtime does not answer as PyTorch does ({names}; tolerance {TOLERANCE:g}): "
                 "nothing was published, report the model's configuration"
             )
+            raise ArtifactError(message)
 
 
 def compare(
@@ -97,7 +96,7 @@ def _write_error(bundle: runtime.Bundle, *, asks: Question, whole: runtime.State
     events = asks.events
     last = (events.present.long().sum(dim=1, keepdim=True) - 1).clamp(min=0)
     older = events.present & (torch.arange(events.item.shape[1]) != last)
-    before = bundle.encode(_arrays(Events(*(field * older for field in events[:3]), older)))
+    before = bundle.encode(_arrays(Events(*(field * older for field in events[:3]), present=older)))
     event = runtime.Events(*(field.gather(1, last)[:, 0].numpy() for field in events[:3]))
     after = bundle.write(before, event=event)
     asked_items = np.arange(1, min(bundle.items, 50) + 1)[None].repeat(len(last), axis=0)

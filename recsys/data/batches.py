@@ -43,12 +43,16 @@ class Question(NamedTuple):
     truth: Int[Tensor, "pair 2"]  # (row, item), distinct
 
 
-def gather(histories: Histories, *, start: np.ndarray, end: np.ndarray) -> Events:
-    """Events ``[start, end)`` of each row as one padded array; a row may be empty."""
-    length = end - start
-    width = max(int(length.max(initial=0)), 1)
+def gather(
+    histories: Histories, *, begin: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> Events:
+    """Events ``[start, end)`` of each row as one padded array; a row may be empty.
+
+    Places before ``begin``, where the user's history starts, are absent.
+    """
+    width = max(int((end - start).max(initial=0)), 1)
     place = start[:, None] + np.arange(width)
-    present = place < end[:, None]
+    present = (place >= begin[:, None]) & (place < end[:, None])
     place = np.where(present, place, 0)
     return Events(
         item=_masked(histories.item, place=place, present=present),
@@ -58,13 +62,16 @@ def gather(histories: Histories, *, start: np.ndarray, end: np.ndarray) -> Event
     )
 
 
-def window(histories: Histories, *, start: np.ndarray, end: np.ndarray, targets: int) -> Window:
-    """Events ``[start, end - 1)`` as input and ``[start + 1, end)`` as their targets.
+def window(
+    histories: Histories, *, begin: np.ndarray, start: np.ndarray, end: np.ndarray, targets: int
+) -> Window:
+    """Events ``[start, end)`` as targets, each beside the event before it.
 
-    Every row needs at least two events. ``targets`` is the count over all devices of the step.
+    Before a user's first event (``start`` equal to ``begin``) there is none: that position is
+    absent and its target is what a newcomer takes. ``targets`` counts over all devices of a step.
     """
-    events = gather(histories, start=start, end=end - 1)
-    following = gather(histories, start=start + 1, end=end)
+    events = gather(histories, begin=begin, start=start - 1, end=end - 1)
+    following = gather(histories, begin=begin, start=start, end=end)
     return Window(events=events, target=following.item, targets=targets)
 
 
@@ -91,16 +98,14 @@ def asked(prepared: Prepared, part: Part) -> np.ndarray:
     return np.flatnonzero(end > start)
 
 
-def question(
-    prepared: Prepared, part: Part, *, users: np.ndarray, history: int | None
-) -> Question:
+def question(prepared: Prepared, part: Part, *, users: np.ndarray, history: int | None) -> Question:
     """One evaluation batch for these user indices."""
     cut, end = (bound[users] for bound in _cut(prepared, part))
     begin = prepared.histories.offset[users]
     newest = begin if history is None else np.maximum(begin, cut - history)
     return Question(
         user=torch.from_numpy(users.astype(np.int64)),
-        events=gather(prepared.histories, start=newest, end=cut),
+        events=gather(prepared.histories, begin=begin, start=newest, end=cut),
         seen=_pairs(prepared.histories.item, start=begin, end=cut),
         truth=torch.unique(_pairs(prepared.histories.item, start=cut, end=end), dim=0),
     )

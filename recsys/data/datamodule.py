@@ -8,12 +8,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from recsys.data.batches import Question, Window, asked, question, window
 from recsys.data.prepared import Prepared
-from recsys.errors import InputError
 
 
 class Stretches(NamedTuple):
-    """Training windows: events ``[start, end)`` of the stored arrays, at least two each."""
+    """Training windows: targets ``[start, end)`` of a user whose history starts at ``begin``."""
 
+    begin: np.ndarray
     start: np.ndarray
     end: np.ndarray
 
@@ -21,20 +21,15 @@ class Stretches(NamedTuple):
 def stretches(prepared: Prepared, *, length: int) -> Stretches:
     """Cuts each training history, newest end first, into windows of up to ``length`` targets.
 
-    Every training event but a user's first is a target exactly once.
+    Every training event is a target exactly once, a user's first one for the empty memory.
     """
     begin = np.asarray(prepared.histories.offset[:-1])
-    targets = np.asarray(prepared.split.train_end) - begin - 1
-    windows = np.maximum(-(-targets // length), 0)
+    train_end = np.asarray(prepared.split.train_end)
+    windows = -((begin - train_end) // length)
     user = np.repeat(np.arange(len(begin)), windows)
     older = np.arange(len(user)) - np.repeat(np.cumsum(windows) - windows, windows)
-    end = np.asarray(prepared.split.train_end)[user] - older * length
-    if not len(end):
-        raise InputError(
-            "training needs a user with two events before the cut and none has: "
-            "give more data or a later cut (split=...)"
-        )
-    return Stretches(start=np.maximum(begin[user], end - length - 1), end=end)
+    end = train_end[user] - older * length
+    return Stretches(begin=begin[user], start=np.maximum(begin[user], end - length), end=end)
 
 
 def steps(windows: Stretches, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -65,14 +60,10 @@ class TrainingSteps(Dataset[Window]):
 
     def __getitem__(self, step: int) -> Window:
         rows = self.batches[step]
-        targets = int((self.windows.end[rows] - self.windows.start[rows] - 1).sum())
+        targets = int((self.windows.end[rows] - self.windows.start[rows]).sum())
         mine = rows[self.share]
-        return window(
-            self.prepared.histories,
-            start=self.windows.start[mine],
-            end=self.windows.end[mine],
-            targets=targets,
-        )
+        begin, start, end = (bound[mine] for bound in self.windows)
+        return window(self.prepared.histories, begin=begin, start=start, end=end, targets=targets)
 
 
 class ValidationSteps(Dataset[Question]):

@@ -27,7 +27,7 @@ class Slots(NamedTuple):
 
     keys: Float[Tensor, "row slot width"]
     values: Float[Tensor, "row slot width"]
-    bias: Float[Tensor, "row position slot"]  # added to every logit, such as a merged slot's log count
+    bias: Float[Tensor, "row position slot"]  # added to every logit: a merged slot's log count
     filled: Bool[Tensor, "row position slot"]  # readable from this position
     age: Int[Tensor, "row position slot"]  # events since the slot's own, 0 for the newest
     gap_seconds: Int[Tensor, "row position slot"]  # from the slot's event to the newest one

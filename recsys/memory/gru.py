@@ -33,13 +33,14 @@ class Gru(Memory[GruState]):
         super().__init__()
         self.width = width
         self.cell = nn.GRU(width, width, batch_first=True)
-        nn.init.orthogonal_(self.cell.weight_hh_l0)
-        nn.init.zeros_(self.cell.bias_hh_l0)
-        nn.init.zeros_(self.cell.bias_ih_l0)
-        nn.init.constant_(self.cell.bias_ih_l0[width : 2 * width], remember)
+        _, recurrent, event_bias, recurrent_bias = self.cell.all_weights[0]
+        nn.init.orthogonal_(recurrent)
+        nn.init.zeros_(recurrent_bias)
+        nn.init.zeros_(event_bias)
+        nn.init.constant_(event_bias[width : 2 * width], remember)
 
     def initial_state(self, users: int) -> GruState:
-        return GruState(hidden=self.cell.weight_hh_l0.new_zeros(users, self.width))
+        return GruState(hidden=self.cell.all_weights[0][0].new_zeros(users, self.width))
 
     def write(self, state: GruState, events: Events, encode: Encode) -> GruState:
         return GruState(hidden=self._after_each(state, events, encode)[:, -1])
@@ -77,7 +78,7 @@ def _one_node(cell: nn.GRU, vectors: Tensor, hidden: Tensor) -> Tensor:
     width = hidden.shape[1]
     events, recurrent, event_bias, recurrent_bias = (
         torch.cat([part[width : 2 * width], part[:width], part[2 * width :]])
-        for part in (cell.weight_ih_l0, cell.weight_hh_l0, cell.bias_ih_l0, cell.bias_hh_l0)
+        for part in cell.all_weights[0]
     )
     bias = torch.cat([event_bias, recurrent_bias])
     after = torch.onnx.ops.symbolic(

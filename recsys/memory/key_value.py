@@ -90,7 +90,8 @@ def _events(state: KeyValueState) -> Events:
 
 
 def _append(state: KeyValueState, events: Events) -> Events:
-    kept = Events(*(torch.where(events.present, field, 0) for field in events[:3]), events.present)
+    fields = (torch.where(events.present, field, 0) for field in events[:3])
+    kept = Events(*fields, present=events.present)
     return Events(*(torch.cat(pair, dim=1) for pair in zip(_events(state), kept, strict=True)))
 
 

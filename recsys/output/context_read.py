@@ -49,4 +49,5 @@ class ContextRead(Output):
         queries: Float[Tensor, "row candidate width"],
         answers: Float[Tensor, "row candidate slot_width"],
     ) -> Effect:
-        raise NotImplementedError("one vector a user does not tell what each slot did")
+        message = "one vector a user does not tell what each slot did"
+        raise NotImplementedError(message)

@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 class Effect(NamedTuple):
     """How much each slot counted for each candidate."""
 
-    weights: Float[Tensor, "row candidate slot"]  # mean over heads; with the null slot they sum to one
+    weights: Float[Tensor, "row candidate slot"]  # mean over heads; one with the null slot's
     effect: Float[Tensor, "row candidate slot"]  # score minus the score without this slot
 
 
@@ -61,7 +61,7 @@ class Output(nn.Module, ABC):
         queries: Float[Tensor, "row candidate width"],
         answers: Float[Tensor, "row candidate slot_width"],
     ) -> Float[Tensor, "row candidate"]:
-        """Candidates of each row's own: one a position, or any number where there is one position."""
+        """Candidates of each row's own: one a position, or any number at the only position."""
 
     @abstractmethod
     def effect(

@@ -89,12 +89,14 @@ def score(bundle: Bundle, source: Source, folder: Path, *, options: Options) -> 
     written = _write(bundle, parted, folder, question=question)
     parted.path.unlink()
     counts = parted.counts._asdict() | written.tally._asdict()
+    seconds = time.perf_counter() - started
     summary = {
         "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash")},
         "histories": source.describe(),
         "options": options._asdict() | {"device": bundle.device},
         "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(seconds, 3),
+        "users_per_second": round(written.tally.users / seconds, 1),
         "files": written.files,
     }
     text = json.dumps(summary, indent=2, default=str) + "\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.errors import ArtifactError
+from recsys.errors import ArtifactError, ConfigError
 from recsys.folder import refuse_existing
 
 
@@ -20,13 +20,14 @@ def published(out: Path, *, overwrite: bool, marker: str) -> Iterator[Path]:
     one ``out`` at the same time refuse each other (not on Windows, where open files are locked).
 
     Raises:
-        ConfigError: ``out`` exists and may not be replaced: not told to, or it lacks ``marker``.
+        ConfigError: ``out`` exists and may not be replaced (see :func:`refuse_existing`), or its
+            parent cannot be written to.
         ArtifactError: Another run is writing ``out``.
     """
     out = out.absolute()
     hidden, old = out.parent / f".{out.name}.partial", out.parent / f".{out.name}.old"
     refuse_existing(out, overwrite=overwrite, marker=marker)
-    hidden.mkdir(parents=True, exist_ok=True)
+    _make(hidden, out=out)
     lock = _lock(hidden, out=out)
     try:
         _restore(out, old=old)
@@ -40,6 +41,14 @@ def published(out: Path, *, overwrite: bool, marker: str) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _make(hidden: Path, *, out: Path) -> None:
+    try:
+        hidden.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"out='{out}' cannot be made ({error.strerror}): choose another folder"
+        raise ConfigError(message) from error
 
 
 def _lock(hidden: Path, *, out: Path) -> int | None:

@@ -2,7 +2,8 @@
 
 The table comes in chunks. The rows of a chunk are sorted by part (a hash of the user) and appended
 to a single file, each stretch a small Arrow stream; where every stretch begins is kept. A part then
-holds all rows of its users, in the order of the table, and is read alone.
+holds all rows of its users, in the order of the table, and is read alone. Who shares a part may
+change with the version of polars, whose hash it is.
 """
 
 import io
@@ -34,9 +35,9 @@ class Counts(NamedTuple):
     """What a table held, row by row."""
 
     interactions: int = 0
-    unknown_item: int = 0  # rows whose item the catalogue lacks
-    unknown_behaviour: int = 0  # rows of known items whose behaviour training did not keep
-    examples: tuple[object, ...] = ()  # some of the unknown item ids
+    unknown_item_rows: int = 0  # the catalogue lacks their item
+    unknown_behaviour_rows: int = 0  # of known items, but training kept no such behaviour
+    unknown_items: tuple[object, ...] = ()  # the first of their ids
 
 
 class Spill(NamedTuple):
@@ -126,9 +127,9 @@ def _code(chunk: pl.DataFrame, *, codes: Codes) -> tuple[pl.DataFrame, Counts]:
     )
     return coded, Counts(
         interactions=chunk.height,
-        unknown_item=strange.len(),
-        unknown_behaviour=chunk.height - int(kept.sum()) - strange.len(),
-        examples=tuple(strange.head(EXAMPLES).unique(maintain_order=True)),
+        unknown_item_rows=strange.len(),
+        unknown_behaviour_rows=chunk.height - int(kept.sum()) - strange.len(),
+        unknown_items=tuple(strange.head(EXAMPLES).unique(maintain_order=True)),
     )
 
 
@@ -148,12 +149,12 @@ def _behaviour(chunk: pl.DataFrame, *, behaviours: tuple[str, ...]) -> pl.Series
 
 
 def _add(counts: Counts, more: Counts) -> Counts:
-    examples = tuple(dict.fromkeys((*counts.examples, *more.examples)))[:EXAMPLES]
+    examples = dict.fromkeys((*counts.unknown_items, *more.unknown_items))
     return Counts(
         interactions=counts.interactions + more.interactions,
-        unknown_item=counts.unknown_item + more.unknown_item,
-        unknown_behaviour=counts.unknown_behaviour + more.unknown_behaviour,
-        examples=examples,
+        unknown_item_rows=counts.unknown_item_rows + more.unknown_item_rows,
+        unknown_behaviour_rows=counts.unknown_behaviour_rows + more.unknown_behaviour_rows,
+        unknown_items=tuple(examples)[:EXAMPLES],
     )
 
 
