@@ -62,7 +62,7 @@ def measure(folder: Path, bundle: Path, *, users: int, events: int, settings: li
         [sys.executable, "-m", "recsys.score", f"bundle={bundle}", f"histories={histories}",
          f"out={out}", *settings],
         cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
     )  # fmt: skip
     _, status, usage = os.wait4(job.pid, 0)
     job.returncode = os.waitstatus_to_exitcode(status)

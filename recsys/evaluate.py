@@ -29,9 +29,9 @@ def main(cfg: DictConfig) -> None:
     chosen = cfg.get("baselines", {})
     check_systems(run=cfg.run, lists=cfg.lists, data=cfg.data, baselines=chosen)
     check_options(part=cfg.part, seen=cfg.seen, ks=cfg.ks, metric=cfg.metric)
-    out = Path(cfg.out or Path(cfg.run or ".") / "evaluate" / cfg.part)
+    out = Path(str(cfg.out or Path(str(cfg.run or ".")) / "evaluate" / cfg.part))
     refuse_existing(out, overwrite=cfg.overwrite, marker=results.METRICS)
-    prepared = open_data(open_run(Path(cfg.run))) if cfg.run else load(Path(cfg.data))
+    prepared = open_data(open_run(Path(str(cfg.run)))) if cfg.run else load(Path(str(cfg.data)))
     contest = Contest(
         prepared, part=cfg.part, ks=tuple(cfg.ks), seen=cfg.seen, batch_size=cfg.batch_size
     )
@@ -52,7 +52,7 @@ def main(cfg: DictConfig) -> None:
 def _ours(cfg: DictConfig, contest: Contest) -> dict[str, Report]:
     """The system in question; none where only the baselines are asked for."""
     if cfg.run:
-        return {"model": contest.judge_scorer("model", load_model(Path(cfg.run)))}
+        return {"model": contest.judge_scorer("model", load_model(Path(str(cfg.run))))}
     if cfg.lists:
-        return {"lists": contest.judge("lists", partial(judge, read_lists(Path(cfg.lists))))}
+        return {"lists": contest.judge("lists", partial(judge, read_lists(Path(str(cfg.lists)))))}
     return {}

@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 @hydra.main(config_path=CONF, config_name="export", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Traces, compares, publishes."""
-    out = Path(cfg.out)
+    out = Path(str(cfg.out))
     refuse_existing(out, overwrite=cfg.overwrite)
-    run = open_run(Path(cfg.run))
+    run = open_run(Path(str(cfg.run)))
     prepared = open_data(run)
     scorer = load_model(run.folder)
     metrics = run.folder / METRICS
@@ -36,7 +36,8 @@ def main(cfg: DictConfig) -> None:
         )
         sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
     console.table(f"bundle {out}", ["file", "bytes"], sizes.items())
-    console.table("parity with PyTorch", ["what", "value"], parity._asdict().items())
+    shown = [[what, f"{value:.3g}"] for what, value in parity._asdict().items()]
+    console.table("parity with PyTorch", ["what", "value"], shown)
 
 
 if __name__ == "__main__":

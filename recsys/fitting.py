@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 import lightning
 import torch
@@ -28,39 +29,32 @@ def check_settings(cfg: DictConfig) -> None:
     """
     for name in (*_AT_LEAST_ONE, "validation_users", "patience"):
         if not isinstance(cfg[name], int) or cfg[name] < 1:
-            raise ConfigError(f"{name} is a whole number from 1 but is '{cfg[name]}': set {name}=1")
+            message = f"{name} is a whole number from 1 but is '{cfg[name]}': set {name}=1 or more"
+            raise ConfigError(message)
     if cfg.width % cfg.heads:
-        raise ConfigError(
-            f"width {cfg.width} cannot be cut into {cfg.heads} heads: set width to a multiple"
-        )
+        message = f"width {cfg.width} cannot be cut into {cfg.heads} heads: set width to a multiple"
+        raise ConfigError(message)
     if "16" in str(cfg.trainer.precision) and "bf16" not in str(cfg.trainer.precision):
-        raise ConfigError(
+        message = (
             f"trainer.precision '{cfg.trainer.precision}' cannot hold the read's exponentials: "
             "set bf16-mixed"
         )
+        raise ConfigError(message)
 
 
 def is_first_process() -> bool:
     """False in the processes that Lightning starts for further devices."""
-    return rank_zero_only.rank == 0
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
 def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
     """The trainer of the configuration, with checkpoints, early stopping and the epoch history."""
     metric = f"val/ndcg@{cfg.k}"
-    checkpoint = ModelCheckpoint(
-        dirpath=(run.folder / BEST).parent,
-        filename=BEST.rpartition("/")[2].removesuffix(".ckpt"),
-        monitor=metric,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    checkpoint.CHECKPOINT_NAME_LAST = LAST.rpartition("/")[2].removesuffix(".ckpt")
     callbacks: list[Callback] = [
-        checkpoint,
         EarlyStopping(monitor=metric, mode="max", patience=cfg.patience),
         EpochHistory(run.folder / HISTORY),
+        _checkpoint(run.folder / BEST, monitor=metric),
+        _checkpoint(run.folder / LAST, monitor=None),
     ]
     watched = sys.stderr.isatty()
     if watched:
@@ -75,6 +69,7 @@ def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
         num_sanity_val_steps=0,
         enable_model_summary=False,
         enable_progress_bar=watched,
+        log_every_n_steps=1,  # nothing is logged by steps; more would warn of short epochs
         default_root_dir=run.folder,
     )
 
@@ -83,6 +78,18 @@ def quick_methods(model: MemoryRecommender) -> None:
     """Compiles what a training step calls; the first steps then take minutes, the rest less."""
     for name in ("along", "scores", "own_scores"):
         setattr(model, name, torch.compile(getattr(model, name), dynamic=True))
+
+
+def _checkpoint(file: Path, *, monitor: str | None) -> ModelCheckpoint:
+    """Keeps the epoch with the highest ``monitor`` in this file; without one the newest epoch."""
+    return ModelCheckpoint(
+        dirpath=file.parent,
+        filename=file.stem,
+        monitor=monitor,
+        mode="max",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
 
 
 def _logger(cfg: DictConfig, *, run: Run) -> Logger | bool:
@@ -95,3 +102,4 @@ def _silence() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", module="lightning")

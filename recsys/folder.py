@@ -1,40 +1,57 @@
-"""Folders that appear complete or not at all."""
+"""Folders that appear complete or not at all, even where a kill or a power cut comes between."""
 
 import hashlib
+import os
 import shutil
-import tempfile
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from recsys.errors import ConfigError
+from recsys.errors import ArtifactError, ConfigError
 
 MANIFEST: Final = "manifest.json"
 
 
 @contextmanager
 def published(out: Path, *, overwrite: bool, marker: str = MANIFEST) -> Iterator[Path]:
-    """A hidden folder beside ``out`` to write into, renamed to ``out`` when the block ends well.
+    """A hidden folder beside ``out`` that takes its place when the block ends without an error.
 
-    A block that raises leaves nothing behind; one that is killed leaves only the hidden folder.
-    With ``overwrite`` an existing ``out`` is replaced, but only if it holds ``marker``, the file
-    that shows it to be of this kind.
+    Everything in it reaches the disk before it gets its name. After an error nothing is left; after
+    a kill only the hidden folder is, which the next run for the same ``out`` clears. Two runs for
+    one ``out`` at the same time refuse each other (not on Windows, where open files are locked).
 
     Raises:
-        ConfigError: ``out`` exists and may not be replaced.
+        ConfigError: ``out`` exists and may not be replaced (see :func:`refuse_existing`), or its
+            parent cannot be written to.
+        ArtifactError: Another run is writing ``out``.
     """
+    out = out.absolute()
+    hidden, old = out.parent / f".{out.name}.partial", out.parent / f".{out.name}.old"
     refuse_existing(out, overwrite=overwrite, marker=marker)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    _make(hidden, out=out)
+    lock = _lock(hidden, out=out)
     try:
-        (work / "new").mkdir()
-        yield work / "new"
-        if out.exists():
-            out.rename(work / "old")
-        (work / "new").rename(out)
+        _restore(out, old=old)
+        _clear(hidden)
+        yield hidden
+        _sync(hidden)
+        _exchange(hidden, out=out, old=old)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
     finally:
-        shutil.rmtree(work)
+        if lock is not None:
+            os.close(lock)
+
+
+def _make(hidden: Path, *, out: Path) -> None:
+    try:
+        hidden.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"out='{out}' cannot be made ({error.strerror}): choose another folder"
+        raise ConfigError(message) from error
 
 
 def refuse_existing(out: Path, *, overwrite: bool, marker: str = MANIFEST) -> None:
@@ -59,3 +76,62 @@ def fingerprint(path: Path) -> str:
     """SHA-256 of one file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(hidden: Path, *, out: Path) -> int | None:
+    """Holds the hidden folder for this process; the system lets go when the process ends."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    handle = os.open(hidden, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        renamed = not os.path.samestat(os.fstat(handle), hidden.stat())
+    except OSError:
+        renamed = True
+    if renamed:  # the other run holds it, or has just given it its name
+        os.close(handle)
+        message = f"another run is writing '{out}': wait for it or give another out"
+        raise ArtifactError(message)
+    return handle
+
+
+def _restore(out: Path, *, old: Path) -> None:
+    """Mends an exchange that a kill cut in two: the old folder returns, or goes for good."""
+    if old.exists() and not out.exists():
+        old.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear(hidden: Path) -> None:
+    for leftover in hidden.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def _exchange(hidden: Path, *, out: Path, old: Path) -> None:
+    if out.exists():
+        out.rename(old)
+    hidden.rename(out)
+    _flush(out.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        _flush(path)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    """Waits until the disk has it; Windows opens no folders, so there only files are waited for."""
+    if sys.platform == "win32" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

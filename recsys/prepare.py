@@ -26,10 +26,10 @@ def main(cfg: DictConfig) -> None:
     """Reads the settings, prepares, and shows what came of it."""
     manifest = prepare(
         instantiate(cfg.source, _convert_="all"),
-        Path(cfg.out),
+        Path(str(cfg.out)),
         selection=instantiate(cfg.selection, _convert_="all"),
         splitter=instantiate(cfg.split),
-        extends=Path(cfg.extends) if cfg.extends else None,
+        extends=Path(str(cfg.extends)) if cfg.extends else None,
         overwrite=cfg.overwrite,
         options=OmegaConf.to_object(cfg),
     )

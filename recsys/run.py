@@ -27,6 +27,11 @@ FORMAT = 1
 CONFIG, MANIFEST = "config.yaml", "manifest.json"
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 HISTORY, CURVES, METRICS = "history.csv", "curves.png", "metrics.json"
+_DECISIVE = (
+    *("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots", "batch_size"),
+    *("validation_users", "patience", "k"),
+)
+_MAY_DIFFER = ("max_epochs", "max_time", "devices", "num_nodes", "accelerator", "strategy")
 
 
 class Run(NamedTuple):
@@ -86,19 +91,21 @@ def resume_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
 
     Raises:
         ArtifactError: No run, or other data than it was trained on.
-        ConfigError: A setting other than the number of epochs or devices differs.
+        ConfigError: A setting that decides the result differs; the number of epochs and devices
+            may.
     """
     run = open_run(folder)
     if run.manifest["data_checksum"] != prepared.manifest["checksum"]:
         message = f"run '{folder}' was trained on other data than '{prepared.folder}': give its own"
         raise ArtifactError(message)
-    now = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    for name in ("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots"):
-        if now[name] != run.config[name]:
-            raise ConfigError(
-                f"'{name}' was {run.config[name]} when run '{folder}' began and is {now[name]} now: "
+    began = _decisive(run.config)
+    for name, now in _decisive(config).items():
+        if now != began.get(name):
+            message = (
+                f"'{name}' was {began.get(name)} when run '{folder}' began and is {now} now: "
                 "resume with the same settings"
             )
+            raise ConfigError(message)
     return run
 
 
@@ -129,7 +136,9 @@ def open_data(run: Run) -> Prepared:
     """
     prepared = load(run.data)
     if prepared.manifest["checksum"] != run.manifest["data_checksum"]:
-        message = f"'{run.data}' was prepared again since run '{run.folder}' was trained: train again"
+        message = (
+            f"'{run.data}' was prepared again since run '{run.folder}' was trained: train again"
+        )
         raise ArtifactError(message)
     return prepared
 
@@ -191,6 +200,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(path)
+
+
+def _decisive(config: DictConfig) -> dict[str, Any]:
+    """The settings that decide what comes of a training, by name."""
+    whole = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(whole, dict)
+    trainer = {f"trainer.{name}": value for name, value in whole["trainer"].items()}
+    kept = {name: trainer[name] for name in trainer if name.split(".")[1] not in _MAY_DIFFER}
+    return {name: whole[name] for name in _DECISIVE} | kept
 
 
 def _commit() -> str | None:

@@ -18,8 +18,8 @@ from omegaconf import DictConfig
 from recsys import console, runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
+from recsys.folder import published
 from recsys.scoring.job import SUMMARY, Options, score
-from recsys.scoring.publish import published
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
 

@@ -58,8 +58,15 @@ class RecommenderSystem(lightning.LightningModule):
             target.flatten()[wanted, None] == item,
         )
         loss = lost.sum() * self.trainer.world_size / batch.targets
-        how = {"on_step": False, "on_epoch": True, "prog_bar": True}
-        self.log("train/loss", loss, batch_size=batch.targets, **how)
+        self.log(
+            "train/loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            sync_dist=True,
+            batch_size=batch.targets,
+        )
         return loss
 
     def validation_step(self, batch: Question) -> None:

@@ -1,12 +1,21 @@
 """The only file that knows MLflow."""
 
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger
 
 from recsys.errors import ConfigError
+
+
+class _EpochLogger(MLFlowLogger):
+    """Spells metrics as MLflow allows: ``val/ndcg@10`` is ``val/ndcg_at_10`` there."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        super().log_metrics({_spelled(name): value for name, value in metrics.items()}, step)
 
 
 def mlflow_logger(*, uri: str | None, experiment: str, run: Path) -> Logger:
@@ -18,9 +27,11 @@ def mlflow_logger(*, uri: str | None, experiment: str, run: Path) -> Logger:
         run: The run folder; artifacts of the SQLite store lie in ``mlflow`` beside it.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in ("mlflow.store.db.utils", "alembic", MLFlowLogger.__module__):
+        logging.getLogger(name).setLevel(logging.ERROR)  # they tell what a first run always does
     home = run.resolve().parent
     local = uri is None
-    return MLFlowLogger(
+    return _EpochLogger(
         experiment_name=experiment,
         run_name=run.name,
         tracking_uri=f"sqlite:///{home / 'mlflow.db'}" if local else uri,
@@ -37,3 +48,7 @@ def log_artifacts(logger: Logger, *, files: list[Path], settings: dict[str, Any]
     assert logger.run_id is not None
     for file in files:
         logger.experiment.log_artifact(logger.run_id, str(file))
+
+
+def _spelled(name: str) -> str:
+    return name.replace("@", "_at_")

@@ -41,7 +41,8 @@ logger = logging.getLogger(__name__)
 def main(cfg: DictConfig) -> None:
     """Trains, or goes on training, and compares the result with the baselines."""
     check_settings(cfg)
-    prepared = load(Path(cfg.data))
+    prepared = load(Path(str(cfg.data)))
+    data = _data(cfg, prepared)
     run = _run(cfg, prepared)
     torch.set_float32_matmul_precision("high")
     system = RecommenderSystem(
@@ -52,19 +53,12 @@ def main(cfg: DictConfig) -> None:
         k=cfg.k,
         seed=cfg.seed,
     )
-    data = HistoryData(
-        prepared=prepared,
-        history=cfg.slots,
-        batch_size=cfg.batch_size,
-        validation_batch_size=cfg.validation_batch_size,
-        validation_users=cfg.validation_users,
-        seed=cfg.seed,
-    )
     if cfg.compile:
         quick_methods(system.model)
     trainer = make_trainer(cfg, run=run)
-    last = run.folder / LAST if cfg.resume else None
-    trainer.fit(system, data, ckpt_path=last, weights_only=True)
+    last = run.folder / LAST
+    begun = cfg.resume and last.is_file()  # not where it was interrupted in the first epoch
+    trainer.fit(system, data, ckpt_path=last if begun else None, weights_only=True)
     if trainer.is_global_zero:
         _finish(cfg, run, prepared)
         if trainer.logger:
@@ -72,9 +66,20 @@ def main(cfg: DictConfig) -> None:
             log_artifacts(trainer.logger, files=files, settings=settings(cfg))
 
 
+def _data(cfg: DictConfig, prepared: Prepared) -> HistoryData:
+    return HistoryData(
+        prepared=prepared,
+        history=cfg.slots,
+        batch_size=cfg.batch_size,
+        validation_batch_size=cfg.validation_batch_size,
+        validation_users=cfg.validation_users,
+        seed=cfg.seed,
+    )
+
+
 def _run(cfg: DictConfig, prepared: Prepared) -> Run:
     """The run folder, made by the first process; before that everything is tried once."""
-    folder = Path(cfg.run)
+    folder = Path(str(cfg.run))
     if cfg.resume or not is_first_process():
         return resume_run(folder, config=cfg, prepared=prepared)
     if cfg.dry_run:

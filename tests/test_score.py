@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from recsys import runtime
 from recsys.errors import ArtifactError, ConfigError, InputError
+from recsys.folder import published
 from recsys.scoring.job import SUMMARY, Options, score
-from recsys.scoring.publish import published
+from recsys.scoring.report import readable
 from recsys.source.table import Table
 from tests.tiny_bundle import world, write_bundle
 
@@ -480,6 +481,19 @@ def test_an_exchange_cut_in_two_by_a_kill_is_mended(tmp_path):
 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / SUMMARY).read_text() == "earlier"
+
+
+def test_ids_stand_in_for_titles_that_are_not_known():
+    because = [[{"item_id": 8, "weight": 0.25}], []]
+    lists = pl.DataFrame(
+        {"user_id": [1, 1], "rank": [1, 2], "item_id": [7, 8], "score": [2, 1], "because": because}
+    )
+    bare = pl.DataFrame({"item_id": [7, 8]})
+
+    assert readable(lists, catalogue=bare) == [("1", 1, "7", "8 (0.25)"), ("1", 2, "8", "")]
+    titled = bare.with_columns(title=pl.Series(["Heat", None]))
+    assert readable(lists, catalogue=titled)[0] == ("1", 1, "Heat", "8 (0.25)")
+    assert readable(lists.drop("because"), catalogue=titled)[0] == ("1", 1, "Heat", "")
 
 
 def command(*settings):

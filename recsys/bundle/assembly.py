@@ -40,23 +40,13 @@ def assemble_bundle(
     traced = graphs(model, items=prepared.items)
     described = trace_all(traced, folder, names=list(traced))
     (folder / CATALOGUE).write_bytes((prepared.folder / CATALOGUE).read_bytes())
-    for graph in described.values():
-        graph["sha256"] = fingerprint(folder / graph["file"])
-    catalogue = {"file": CATALOGUE, "sha256": fingerprint(folder / CATALOGUE)}
+    files = {name: graph | _hashed(folder / graph["file"]) for name, graph in described.items()}
+    catalogue = _hashed(folder / CATALOGUE) | {"items": prepared.items}
     manifest = {
-        "format": runtime.FORMAT,
-        "model_hash": model_hash(model),
-        "history": history,
-        "explains": model.explains,
-        "state": [describe(model.memory, name) for name in state_names(model.memory)],
-        "graphs": described,
-        "catalogue": catalogue | {"items": prepared.items},
-        "behaviours": prepared.behaviours,
-        "time": prepared.manifest["time"],
-        "ids": prepared.manifest["ids"],
-        "opset": OPSET,
-        "precision": "float32",
-        "training_data": prepared.manifest["checksum"],
+        **_of_model(model, history=history),
+        "graphs": files,
+        "catalogue": catalogue,
+        **_of_data(prepared),
         **facts,
     }
     write_json(folder / runtime.MANIFEST, manifest)
@@ -69,6 +59,31 @@ def assemble_bundle(
     )
     parity.check()
     return parity
+
+
+def _hashed(file: Path) -> dict[str, Any]:
+    return {"file": file.name, "sha256": fingerprint(file)}
+
+
+def _of_model(model: MemoryRecommender, *, history: int) -> dict[str, Any]:
+    return {
+        "format": runtime.FORMAT,
+        "model_hash": model_hash(model),
+        "history": history,
+        "explains": model.explains,
+        "state": [describe(model.memory, name) for name in state_names(model.memory)],
+        "opset": OPSET,
+        "precision": "float32",
+    }
+
+
+def _of_data(prepared: Prepared) -> dict[str, Any]:
+    return {
+        "behaviours": prepared.behaviours,
+        "time": prepared.manifest["time"],
+        "ids": prepared.manifest["ids"],
+        "training_data": prepared.manifest["checksum"],
+    }
 
 
 def model_hash(model: MemoryRecommender) -> str:

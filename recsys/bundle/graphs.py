@@ -14,6 +14,7 @@ from recsys.model import MemoryRecommender
 from recsys.output.contract import View
 
 REASONS = 3
+FAINT = 0.1  # of the strongest reason; what helped less is no reason worth showing
 HIDDEN = -1e9  # the score of what must not be listed; every list place at it holds item 0
 Fields = tuple[Tensor, ...]
 
@@ -93,13 +94,14 @@ class Recommend(nn.Module):
         return nothing.scatter(1, excluded, 1)[:, candidates] > 0
 
     def _reasons(self, view: View, items: Int[Tensor, "user k"]) -> Fields:
-        """The slots whose loss would cost most, each item's best first; 0 where none helped."""
+        """The slots whose loss would cost most, best first; 0 where none, or only faintly, helped."""
         effect = self.model.effect(view, items).effect
         padded = torch.nn.functional.pad(effect, (0, REASONS))  # a memory may have fewer slots
         weight, slot = padded.topk(REASONS)
         past = torch.nn.functional.pad(view.slots.item, (0, REASONS))
         item = past[:, None].expand(-1, items.shape[1], -1).gather(2, slot)
-        helped = (weight > 0) & (items > 0)[..., None] & (item > 0)
+        helped = (weight > 0) & (weight >= FAINT * weight[..., :1]) & (items > 0)[..., None]
+        helped = helped & (item > 0)
         return torch.where(helped, item, 0), torch.where(helped, weight, 0.0)
 
 

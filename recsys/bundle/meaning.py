@@ -9,7 +9,7 @@ TENSORS: Final = {
     "event_item": "int64 [user, event], in write [user]: catalogue index, oldest first, 0 padding",
     "event_time": "int64, as event_item: seconds since 1970 UTC; an order where 'time' says so",
     "event_behaviour": "int64, as event_item: 0 for none, else place from 1 in 'behaviours'",
-    "candidates": "int64: in score [user, candidate]; in recommend [candidate], distinct and rising",
+    "candidates": "int64: in score [user, candidate]; in recommend [candidate], distinct, rising",
     "excluded": "int64 [user, exclusion]: catalogue indices never to list, filled up with 0",
     "k": "int64 scalar: length of the lists, 1 to the number of candidates",
     "scores": "float32: higher is better; in recommend best first, meaningless where items is 0",

@@ -96,7 +96,7 @@ def _write_error(bundle: runtime.Bundle, *, asks: Question, whole: runtime.State
     events = asks.events
     last = (events.present.long().sum(dim=1, keepdim=True) - 1).clamp(min=0)
     older = events.present & (torch.arange(events.item.shape[1]) != last)
-    before = bundle.encode(_arrays(Events(*(field * older for field in events[:3]), present=older)))
+    before = bundle.encode(_arrays(Events._make(field * older for field in events)))
     event = runtime.Events(*(field.gather(1, last)[:, 0].numpy() for field in events[:3]))
     after = bundle.write(before, event=event)
     asked_items = np.arange(1, min(bundle.items, 50) + 1)[None].repeat(len(last), axis=0)

@@ -16,6 +16,7 @@ from recsys.memory.contract import Memory
 from recsys.model import MemoryRecommender
 
 OPSET = 20
+_TALKATIVE = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 EVENTS = ("event_item", "event_time", "event_behaviour")
 _USER, _AXIS = {0: Dim.DYNAMIC}, {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}
 
@@ -35,16 +36,14 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
     names, state = state_names(model.memory), _example_state(model)
     axes = tuple(_AXIS if grows(model.memory, name) else _USER for name in names)
     events = _example_events()
-    event = tuple(field[:, 0] for field in events)
     own, shared = torch.tensor([[1, 2, 3], [2, 3, 1]]), torch.arange(1, 4)
-    excluded, k = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]]), torch.tensor(2)
-    weights = ["weights"] if model.explains else []
+    excluded = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])
     reasons = ["because_items", "because_weights"] if model.explains else []
     return {
         "encode": Graph(Encode(model), events, (_AXIS,) * 3, [*EVENTS], [*names]),
         "write": Graph(
             module=Write(model),
-            example=(state, *event),
+            example=(state, *(field[:, 0] for field in events)),
             dynamic=(axes, *(_USER,) * 3),
             inputs=[*names, *EVENTS],
             outputs=[f"next_{name}" for name in names],
@@ -54,11 +53,11 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
             example=(state, own),
             dynamic=(axes, _AXIS),
             inputs=[*names, "candidates"],
-            outputs=["scores", *weights],
+            outputs=["scores", "weights"] if model.explains else ["scores"],
         ),
         "recommend": Graph(
             module=Recommend(model, items=items),
-            example=(state, shared, excluded, k),
+            example=(state, shared, excluded, torch.tensor(2)),
             dynamic=(axes, _USER, _AXIS, {}),
             inputs=[*names, "candidates", "excluded", "k"],
             outputs=["items", "scores", *reasons],
@@ -122,7 +121,7 @@ def _example_events() -> tuple[Tensor, Tensor, Tensor]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter warns of its own internals and of packages that are not needed."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export")]
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

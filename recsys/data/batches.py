@@ -1,6 +1,7 @@
 """From memory-mapped histories to batches: index arithmetic on whole batches, never on one user.
 
-Padding (item 0) stands at the end of a row, so position 0 is always the oldest event given.
+Padding (item 0) stands at the end of a row; a training window of a user's first events also has an
+absent position before them, where the memory is still empty.
 """
 
 from collections.abc import Iterator

@@ -9,6 +9,8 @@ from torch.utils.data import DataLoader, Dataset
 from recsys.data.batches import Question, Window, asked, question, window
 from recsys.data.prepared import Prepared
 
+_NOTHING = np.zeros(1, dtype=np.int64)
+
 
 class Stretches(NamedTuple):
     """Training windows: targets ``[start, end)`` of a user whose history starts at ``begin``."""
@@ -48,7 +50,7 @@ def steps(windows: Stretches, *, batch_size: int, seed: int, epoch: int) -> list
 
 
 class TrainingSteps(Dataset[Window]):
-    """One device's share of every step of an epoch."""
+    """One device's share of every step of an epoch; one row of padding where it would be empty."""
 
     def __init__(
         self, prepared: Prepared, windows: Stretches, batches: list[np.ndarray], share: slice
@@ -62,12 +64,15 @@ class TrainingSteps(Dataset[Window]):
         rows = self.batches[step]
         targets = int((self.windows.end[rows] - self.windows.start[rows]).sum())
         mine = rows[self.share]
-        begin, start, end = (bound[mine] for bound in self.windows)
+        begin, start, end = (bound[mine] if len(mine) else _NOTHING for bound in self.windows)
         return window(self.prepared.histories, begin=begin, start=start, end=end, targets=targets)
 
 
 class ValidationSteps(Dataset[Question]):
-    """One device's share of the validation users; shares may differ in size, none is repeated."""
+    """One device's blocks of the validation users, as many as any other device's; none repeats.
+
+    An empty block becomes a user without truth, whom the metrics leave out.
+    """
 
     def __init__(self, prepared: Prepared, blocks: list[np.ndarray], history: int) -> None:
         self.prepared, self.blocks, self.history = prepared, blocks, history
@@ -76,7 +81,11 @@ class ValidationSteps(Dataset[Question]):
         return len(self.blocks)
 
     def __getitem__(self, step: int) -> Question:
-        return question(self.prepared, "valid", users=self.blocks[step], history=self.history)
+        users = self.blocks[step]
+        if len(users):
+            return question(self.prepared, "valid", users=users, history=self.history)
+        nobody = question(self.prepared, "valid", users=_NOTHING, history=self.history)
+        return nobody._replace(truth=nobody.truth[:0])
 
 
 class HistoryData(lightning.LightningDataModule):
@@ -116,7 +125,6 @@ class HistoryData(lightning.LightningDataModule):
         batches = steps(
             self.windows, batch_size=self.batch_size, seed=self.seed, epoch=trainer.current_epoch
         )
-        batches = [rows for rows in batches if len(rows) >= trainer.world_size]
         share = slice(trainer.global_rank, None, trainer.world_size)
         return _whole(TrainingSteps(self.prepared, self.windows, batches, share))
 
@@ -124,8 +132,8 @@ class HistoryData(lightning.LightningDataModule):
         """The judges, block by block, dealt out to the devices in turn."""
         trainer = self.trainer
         assert trainer is not None
-        size = min(self.validation_batch_size, -(-len(self.judges) // trainer.world_size))
-        blocks = [self.judges[first : first + size] for first in range(0, len(self.judges), size)]
+        rounds = -(-len(self.judges) // (self.validation_batch_size * trainer.world_size))
+        blocks = np.array_split(self.judges, rounds * trainer.world_size)
         mine = blocks[trainer.global_rank :: trainer.world_size]
         return _whole(ValidationSteps(self.prepared, mine, self.history))
 

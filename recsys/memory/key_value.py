@@ -66,14 +66,12 @@ class KeyValue(Memory[KeyValueState]):
         place = newest[..., None].expand(-1, -1, slots.keys.shape[2])
         return Along(slots=slots, context=slots.keys.gather(1, place))
 
-    def _seen(
-        self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode
-    ) -> Slots:
+    def _seen(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Slots:
         """The log as slots, from positions whose newest event stands at these places."""
         rank = log.present.long().cumsum(dim=1)
         age = rank.gather(1, newest)[..., None] - rank[:, None, :]
         seen_at = log.time.gather(1, newest)[..., None]
-        filled = log.present[:, None, :] & (age >= 0) & (age < self.capacity)
+        filled = log.present[:, None, :] & (age >= -1) & (age < self.capacity)
         return Slots(
             keys=encode(log),
             values=self.dropout(self.value(log.item)),
@@ -90,8 +88,8 @@ def _events(state: KeyValueState) -> Events:
 
 
 def _append(state: KeyValueState, events: Events) -> Events:
-    fields = (torch.where(events.present, field, 0) for field in events[:3])
-    kept = Events(*fields, present=events.present)
+    item, time, behaviour = (torch.where(events.present, field, 0) for field in events[:3])
+    kept = Events(item, time, behaviour, events.present)
     return Events(*(torch.cat(pair, dim=1) for pair in zip(_events(state), kept, strict=True)))
 
 

@@ -11,13 +11,13 @@ of all candidates at all positions never builds a position x candidate x slot ar
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.memory.contract import Slots
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import Hop, SlotBias, split, with_null
+from recsys.output.hop import LOWEST, Hop, SlotBias, split, with_null
 
 LOUDEST = 15.0  # bound of the position part; with the strength's 20 it keeps exp inside float32
 STRONGEST = 20.0
@@ -82,7 +82,7 @@ class CandidateRead(Output):
         alike = self._alike(view.slots, queries[None]).exp()  # F: row head slot candidate
         loud = view.logit.exp() * view.slots.filled[:, None]  # G: row head position slot
         told = self._told(view.slots, answers[None])  # A: row head slot candidate
-        total = loud @ alike + self.null.exp()[:, None, None]
+        total = loud @ alike + self._silence.exp()[:, None, None]
         memory = (loud @ (alike * told)) / total
         return Reading(user=view.user, memory=torch.einsum("h,rhpc->rpc", self.gain, memory))
 
@@ -105,23 +105,38 @@ class CandidateRead(Output):
         """What each slot did to each candidate's score: leave one slot out, in closed form.
 
         Without slot l the weights are shared out anew, so the read s becomes (s - p a) / (1 - p)
-        and the slot's effect is p (a - s) / (1 - p).
+        and the slot's effect is p (a - s) / (1 - p). Where p rounds to one that is nothing over
+        nothing, so the loudest slot is really left out; any other has at most half the weight.
         """
         weights = self._weights(view, queries)
         told = self._told(view.slots, answers).transpose(-1, -2)
         read = (weights * told).sum(-1, keepdim=True)
-        lost = weights * (told - read) / (1 - weights).clamp(min=1e-6)
+        lost = weights * (told - read) / (1 - weights).clamp(min=0.5)
+        loudest = weights.argmax(-1, keepdim=True)
+        rest = self._weights(view, queries, left_out=loudest)
+        lost = lost.scatter(-1, loudest, read - (rest * told).sum(-1, keepdim=True))
         return Effect(weights=weights.mean(1), effect=torch.einsum("h,rhcs->rcs", self.gain, lost))
 
+    @property
+    def _silence(self) -> Float[Tensor, " head"]:
+        """Logit of the null slot, as loud or silent as any slot can be."""
+        return self.null.clamp(-LOUDEST - STRONGEST, LOUDEST + STRONGEST)
+
     def _weights(
-        self, view: View, queries: Float[Tensor, "row candidate width"]
+        self,
+        view: View,
+        queries: Float[Tensor, "row candidate width"],
+        *,
+        left_out: Int[Tensor, "row head candidate 1"] | None = None,
     ) -> Float[Tensor, "row head candidate slot"]:
         logit = view.logit
         if self.address != "context":
             logit = logit + self._alike(view.slots, queries).transpose(-1, -2)
         else:
             logit = logit.expand(-1, -1, queries.shape[1], -1)
-        return with_null(logit, filled=view.slots.filled, null=self.null)
+        if left_out is not None:
+            logit = logit.scatter(-1, left_out, LOWEST)
+        return with_null(logit, filled=view.slots.filled, null=self._silence)
 
     def _alike(
         self, slots: Slots, queries: Float[Tensor, "#row candidate width"]
@@ -138,7 +153,7 @@ class CandidateRead(Output):
         return value @ answer.transpose(-1, -2)
 
     def _recall(self, view: View) -> Float[Tensor, "row position slot_width"]:
-        weights = with_null(view.logit, filled=view.slots.filled, null=self.null)
+        weights = with_null(view.logit, filled=view.slots.filled, null=self._silence)
         value = split(view.slots.values, heads=self.heads)
         told = weights @ value * self.gain[:, None, None]
         return told.transpose(1, 2).flatten(2)

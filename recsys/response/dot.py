@@ -45,4 +45,3 @@ class Dot(nn.Module):
     ) -> Float[Tensor, "row candidate"]:
         """Scores of each row's own candidates, one a position or many at the only one."""
         return (user * answers.user).sum(-1) + memory + answers.bias
-

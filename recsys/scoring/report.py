@@ -31,7 +31,7 @@ def readable(lists: pl.DataFrame, *, catalogue: pl.DataFrame) -> list[tuple[obje
     title = pl.col(tables.ITEM_ID).cast(pl.String)
     if tables.TITLE in catalogue.columns:
         title = pl.coalesce(pl.col(tables.TITLE), title)
-    titles = dict(catalogue.select(tables.ITEM_ID, title).iter_rows())
+    titles = dict(catalogue.select(tables.ITEM_ID, title.alias(tables.TITLE)).iter_rows())
     lists = lists.filter(pl.col(tables.RANK) <= RANKS)
     columns = [tables.USER_ID, tables.RANK, tables.ITEM_ID]
     reasons = lists[tables.BECAUSE].to_list() if tables.BECAUSE in lists.columns else []

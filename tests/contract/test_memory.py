@@ -48,7 +48,9 @@ def test_padding_writes_nothing(model):
     events = histories(absent=0)
     blank = torch.zeros(USERS, 4, dtype=torch.long)
     padded = type(events)._make(
-        torch.cat([blank.to(field), field[:, :3], blank.to(field), field[:, 3:], blank.to(field)], 1)
+        torch.cat(
+            [blank.to(field), field[:, :3], blank.to(field), field[:, 3:], blank.to(field)], 1
+        )
         for field in events
     )
     torch.testing.assert_close(

@@ -11,15 +11,15 @@ from recsys.data.split import LeaveOneOut, training_events
 from recsys.tables import COUNT, ITEM, ITEM_ID, USER_ID
 
 
-def prepared(histories, *, items, times=None):
-    """Leave-one-out over these lists of items 1..items; users and items are named u0, i1, ..."""
+def prepared(histories, *, items, times=None, splitter=None):
+    """These lists of items 1..items, by default leave-one-out; names are u0, ... and i1, ..."""
     item = np.concatenate([np.asarray(history, dtype=np.int32) for history in histories])
     length = np.array([len(history) for history in histories])
     offset = np.concatenate([[0], length.cumsum()]).astype(np.int64)
     order = np.arange(len(item)) - np.repeat(offset[:-1], length) + 1
     time = order if times is None else np.concatenate(times)
     events = Histories(offset, item, time.astype(np.int64), np.zeros(len(item), dtype=np.uint8))
-    split = LeaveOneOut().split(events, clock="order")
+    split = (splitter or LeaveOneOut()).split(events, clock="order")
     count = np.bincount(item[training_events(split, events)], minlength=items + 1)[1:]
     index = np.arange(1, items + 1, dtype=np.int32)
     names = [f"i{name}" for name in index]
