@@ -17,6 +17,27 @@ from pathlib import Path
 SETTINGS = ["slots=50", "batch_size=128", "tracking=none", "run=none"]
 
 
+def prepare_file(raw: str, out: Path) -> None:
+    """Leave-one-out, every event kept."""
+    from hydra import compose
+    from hydra.utils import instantiate
+
+    from recsys.prepare import prepare
+
+    given = ["source=sequences", f"source.path={raw}", "source.layout=pairs"]
+    cfg = compose("prepare", [*given, "split=leave_one_out", f"out={out}"])
+    source, selection = instantiate(cfg.source), instantiate(cfg.selection)
+    prepare(
+        source,
+        out,
+        selection=selection,
+        splitter=instantiate(cfg.split),
+        extends=None,
+        overwrite=False,
+        options={},
+    )
+
+
 def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
     """Runs in the measured process; says the CPU seconds at each stage."""
     said = {}
@@ -25,22 +46,10 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
 
     from recsys.config import CONF
     from recsys.data.prepared import load
-    from recsys.prepare import prepare
 
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(CONF, version_base=None):
         out = Path(folder) / "data"
-        given = ["source=sequences", f"source.path={raw}", "source.layout=pairs"]
-        cfg = compose("prepare", [*given, "split=leave_one_out", f"out={out}"])
-        source, selection = instantiate(cfg.source), instantiate(cfg.selection)
-        prepare(
-            source,
-            out,
-            selection=selection,
-            splitter=instantiate(cfg.split),
-            extends=None,
-            overwrite=False,
-            options={},
-        )
+        prepare_file(raw, out)
         said["prepared"] = time.process_time()
         import lightning
 

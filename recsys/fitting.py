@@ -18,7 +18,9 @@ from recsys.errors import ConfigError
 from recsys.model import MemoryRecommender
 from recsys.run import BEST, HISTORY, LAST, Run
 
+logger = logging.getLogger(__name__)
 _AT_LEAST_ONE = ("width", "heads", "slots", "batch_size", "validation_batch_size", "k")
+_TALKATIVE = ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities")
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -60,7 +62,7 @@ def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
     if watched:
         callbacks.append(RichProgressBar())
     _silence()
-    return lightning.Trainer(
+    trainer = lightning.Trainer(
         **cfg.trainer,
         callbacks=callbacks,
         logger=_logger(cfg, run=run),
@@ -72,6 +74,10 @@ def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
         log_every_n_steps=1,  # nothing is logged by steps; more would warn of short epochs
         default_root_dir=run.folder,
     )
+    if trainer.is_global_zero:
+        device = trainer.strategy.root_device.type
+        logger.info("devices: %d (%s), precision %s", trainer.world_size, device, trainer.precision)
+    return trainer
 
 
 def quick_methods(model: MemoryRecommender) -> None:
@@ -98,7 +104,7 @@ def _logger(cfg: DictConfig, *, run: Run) -> Logger | bool:
 
 def _silence() -> None:
     """Lightning's advertisements and hints that nobody must act on."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

@@ -7,6 +7,7 @@
 
 import json
 import os
+import pickle
 import platform
 import subprocess
 from pathlib import Path
@@ -155,7 +156,7 @@ def load_model(folder: Path) -> TrainedScorer:
         message = f"run '{folder}' has no finished epoch yet: train it (resume=true goes on)"
         raise ArtifactError(message)
     model = assemble(run.config, prepared=prepared)
-    saved = torch.load(folder / BEST, map_location="cpu", weights_only=True)["state_dict"]
+    saved = _checkpoint(folder / BEST)
     weights = {name: value for name, value in saved.items() if name.startswith("model.")}
     model.load_state_dict({name.removeprefix("model."): value for name, value in weights.items()})
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -200,6 +201,19 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(path)
+
+
+def _checkpoint(file: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint.
+
+    Raises:
+        ArtifactError: It cannot be read.
+    """
+    try:
+        return dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        message = f"'{file}' is damaged ({type(error).__name__}): train the run again"
+        raise ArtifactError(message) from error
 
 
 def _decisive(config: DictConfig) -> dict[str, Any]:

@@ -77,7 +77,13 @@ class RecommenderSystem(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the metrics over all users of all devices."""
         for name, value in self.ranking.compute().items():
-            self.log(f"val/{name}", value.float(), prog_bar=name.startswith("ndcg"))
+            self.log(
+                f"val/{name}",
+                value.float(),
+                prog_bar=name.startswith("ndcg"),
+                sync_dist=True,
+                reduce_fx="max",  # gathered already, so equal on every device
+            )
         self.ranking.reset()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

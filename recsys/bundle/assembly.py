@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys import runtime
-from recsys.bundle.meaning import describe
+from recsys.bundle.meaning import describe, meanings
 from recsys.bundle.parity import Parity, compare
 from recsys.bundle.tracing import OPSET, graphs, state_names, trace_all
 from recsys.data.prepared import CATALOGUE, Prepared
@@ -45,6 +45,7 @@ def assemble_bundle(
     manifest = {
         **_of_model(model, history=history),
         "graphs": files,
+        "tensors": meanings(files),
         "catalogue": catalogue,
         **_of_data(prepared),
         **facts,

@@ -94,7 +94,7 @@ class Recommend(nn.Module):
         return nothing.scatter(1, excluded, 1)[:, candidates] > 0
 
     def _reasons(self, view: View, items: Int[Tensor, "user k"]) -> Fields:
-        """The slots whose loss would cost most, best first; 0 where none, or only faintly, helped."""
+        """The slots whose loss would cost most, best first; 0 where none helped but faintly."""
         effect = self.model.effect(view, items).effect
         padded = torch.nn.functional.pad(effect, (0, REASONS))  # a memory may have fewer slots
         weight, slot = padded.topk(REASONS)

@@ -19,6 +19,15 @@ TENSORS: Final = {
     "because_weights": "float32 [user, k, reason]: how much lower the score is without that slot",
 }
 
+_SLOTS: Final = "one number a slot, oldest first; empty slots (0) in front may be added or removed"
+_WHOLE: Final = "known to this model alone: give it back as it was returned"
+
+
+def meanings(graphs: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """What goes into these graphs and comes out of them, but for the state."""
+    used = {name for graph in graphs.values() for name in (*graph["inputs"], *graph["outputs"])}
+    return {name: meaning for name, meaning in TENSORS.items() if name in used}
+
 
 def describe(memory: Memory[Any], name: str) -> dict[str, Any]:
     """One state tensor as the manifest lists it; ``next_<name>`` of write is the same."""
@@ -29,5 +38,5 @@ def describe(memory: Memory[Any], name: str) -> dict[str, Any]:
         "type": str(field.dtype).removeprefix("torch."),
         "axes": axes,
         "width": None if grows(memory, name) else list(field.shape[1:]),
-        "meaning": "empty slots in front may be added or removed" if grows(memory, name) else "",
+        "meaning": _SLOTS if grows(memory, name) else _WHOLE,
     }

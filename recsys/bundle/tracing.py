@@ -110,7 +110,8 @@ def _example_state(model: MemoryRecommender) -> Fields:
     item, time, behaviour = _example_events()
     encode = Encode(model.eval())
     with torch.no_grad():
-        return encode(item, time, behaviour)
+        fields = encode(item, time, behaviour)
+    return tuple(field.contiguous() for field in fields)  # strides would be traced as unknowns
 
 
 def _example_events() -> tuple[Tensor, Tensor, Tensor]:

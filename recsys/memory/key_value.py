@@ -71,7 +71,7 @@ class KeyValue(Memory[KeyValueState]):
         rank = log.present.long().cumsum(dim=1)
         age = rank.gather(1, newest)[..., None] - rank[:, None, :]
         seen_at = log.time.gather(1, newest)[..., None]
-        filled = log.present[:, None, :] & (age >= -1) & (age < self.capacity)
+        filled = log.present[:, None, :] & (age >= 0) & (age < self.capacity)
         return Slots(
             keys=encode(log),
             values=self.dropout(self.value(log.item)),

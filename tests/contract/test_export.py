@@ -1,0 +1,239 @@
+"""What every memory and every output of the configuration must hold once it is a bundle.
+
+An export takes seconds, so only the output that a memory asks for is tried with the fast tests.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from recsys import runtime
+from recsys.bundle.assembly import assemble_bundle
+from recsys.bundle.graphs import FAINT, REASONS
+from recsys.bundle.tracing import graphs, state_names, trace_all
+from recsys.config import CONF
+from recsys.folder import fingerprint
+from recsys.model import MemoryRecommender
+from tests.contract.parts import BEHAVIOURS, ITEMS, config, histories, part, recommender
+from tests.symbols import unchecked
+from tests.tiny_data import prepare_frame, rows
+
+MEMORIES = sorted(file.stem for file in (Path(CONF) / "memory").glob("*.yaml"))
+OUTPUTS = sorted(file.stem for file in (Path(CONF) / "output").glob("*.yaml"))
+HISTORY = 9  # more than there are slots
+CATALOGUE = np.arange(1, ITEMS + 1)
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+class Exported(NamedTuple):
+    model: MemoryRecommender
+    folder: Path
+    bundle: runtime.Bundle
+
+
+def pairs():
+    for memory in MEMORIES:
+        target = config(f"memory={memory}").output._target_
+        for output in OUTPUTS:
+            marks = () if f".{output}." in target else pytest.mark.slow
+            yield pytest.param((memory, output), marks=marks, id=f"{memory}-{output}")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Eleven items, two behaviours, users with 3 to 9 events."""
+    draw = np.random.default_rng(0)
+    lengths = draw.integers(3, HISTORY + 1, 40)
+    table = [
+        (user, int(item), 60 * place)
+        for user, length in enumerate(lengths)
+        for place, item in enumerate(draw.integers(1, ITEMS + 1, length))
+    ]
+    kinds = draw.choice(["buy", "view"], len(table)).tolist()
+    made = prepare_frame(rows(*table, behaviours=kinds), tmp_path_factory.mktemp("data") / "out")
+    assert (made.items, len(made.behaviours)) == (ITEMS, BEHAVIOURS)
+    return made
+
+
+@pytest.fixture(scope="module", params=pairs())
+def exported(request, prepared, tmp_path_factory):
+    memory, output = request.param
+    model = recommender(f"memory={memory}", f"output={output}")
+    folder = tmp_path_factory.mktemp("bundle")
+    facts = {"name": "contract"}
+    with unchecked():
+        assemble_bundle(model, folder, prepared=prepared, history=HISTORY, facts=facts)
+    return Exported(model, folder, runtime.load(folder, device="cpu"))
+
+
+def arrays(events):
+    return runtime.Events(*(field.numpy() for field in events[:3]))
+
+
+def written(model, events):
+    with torch.no_grad():
+        return model.write(model.memory.initial_state(len(events.item)), events)
+
+
+def assert_same(state, expected):
+    assert list(state) == list(expected._fields)
+    for name, field in expected._asdict().items():
+        torch.testing.assert_close(torch.from_numpy(state[name]), field, **CLOSE)
+
+
+@pytest.mark.parametrize("users", [1, 4])
+@pytest.mark.parametrize("events", [1, HISTORY])
+@pytest.mark.parametrize("candidates", [1, ITEMS])
+def test_states_and_scores_equal_pytorch_at_sizes_never_traced(exported, users, events, candidates):
+    model, _, bundle = exported
+    past = histories(users=users, events=events)
+    state, expected = bundle.encode(arrays(past)), written(model, past)
+    assert_same(state, expected)
+    draw = torch.Generator().manual_seed(0)
+    own = torch.randint(1, ITEMS + 1, (users, candidates), generator=draw)
+    scores, weights = bundle.score(state, candidates=own.numpy())
+    with torch.no_grad():
+        view = model.look(expected)
+        torch.testing.assert_close(torch.from_numpy(scores), model.own_scores(view, own), **CLOSE)
+        if model.explains:
+            told = model.effect(view, own).weights
+            torch.testing.assert_close(torch.from_numpy(weights), told, **CLOSE)
+    assert (weights is None) == (not model.explains)
+
+
+def test_writing_event_by_event_equals_encoding_at_once_and_pytorch(exported):
+    model, _, bundle = exported
+    past = histories(users=4, events=HISTORY)
+    state = bundle.encode(arrays(part(past, slice(0, 1))))
+    for place in range(1, HISTORY):
+        event = runtime.Events(*(field[:, place].numpy() for field in past[:3]))
+        state = bundle.write(state, event=event)
+    everybody = np.repeat(CATALOGUE[None], 4, axis=0)
+    stepwise, _ = bundle.score(state, candidates=everybody)
+    once, _ = bundle.score(bundle.encode(arrays(past)), candidates=everybody)
+    with torch.no_grad():
+        expected = model(past, torch.from_numpy(CATALOGUE)).numpy()
+    np.testing.assert_allclose(stepwise, once, **CLOSE)
+    np.testing.assert_allclose(stepwise, expected, **CLOSE)
+
+
+def best(scores, *, candidates, excluded, k):
+    """The k best (item, score) of one user, filled up with item 0."""
+    left = [(-scores[item], item) for item in candidates if item not in excluded]
+    ranked = [(item, -score) for score, item in sorted(left)[:k]]
+    return ranked + [(0, None)] * (k - len(ranked))
+
+
+@pytest.mark.parametrize("users", [1, 4])
+@pytest.mark.parametrize("candidates", [CATALOGUE[6:7], CATALOGUE[2:7], CATALOGUE])
+@pytest.mark.parametrize("k", [1, None])
+@pytest.mark.parametrize("exclusions", [1, 6])
+def test_lists_equal_pytorch_at_sizes_never_traced(exported, users, candidates, k, exclusions):
+    model, _, bundle = exported
+    past, k = histories(users=users), k or len(candidates)
+    excluded = np.random.default_rng(1).integers(0, ITEMS + 1, (users, exclusions))
+    state = bundle.encode(arrays(past))
+    found = bundle.recommend(state, candidates=candidates, excluded=excluded, k=k)
+    with torch.no_grad():
+        scores = model(past, torch.arange(ITEMS + 1)).numpy()
+    for user in range(users):
+        hidden = set(excluded[user].tolist())
+        wanted = best(scores[user], candidates=candidates.tolist(), excluded=hidden, k=k)
+        assert found.items[user].tolist() == [item for item, _ in wanted]
+        there = [score for item, score in wanted if item]
+        np.testing.assert_allclose(found.scores[user, : len(there)], there, **CLOSE)
+
+
+def test_a_list_longer_than_what_is_left_ends_with_nothing(exported):
+    past = histories(users=3)
+    excluded = np.array([CATALOGUE[2:], CATALOGUE[:9], CATALOGUE[1:10]])
+    state = exported.bundle.encode(arrays(past))
+    found = exported.bundle.recommend(state, candidates=CATALOGUE, excluded=excluded, k=5)
+    assert [sorted(row) for row in found.items[:, :2].tolist()] == [[1, 2], [10, 11], [1, 11]]
+    assert (found.items[:, 2:] == 0).all()
+    if exported.model.explains:
+        assert (found.because_items[:, 2:] == 0).all()
+        assert (found.because_weights[:, 2:] == 0).all()
+
+
+def test_reasons_are_the_users_events_of_the_greatest_effect(exported):
+    model, _, bundle = exported
+    if not model.explains:
+        pytest.skip("it does not explain")
+    past = histories(users=4, absent=0.1)
+    found = bundle.recommend(
+        bundle.encode(arrays(past)), candidates=CATALOGUE, excluded=np.zeros((4, 1), int), k=ITEMS
+    )
+    with torch.no_grad():
+        view = model.look(written(model, past))
+        effect = model.effect(view, torch.from_numpy(found.items)).effect
+    for user, place in np.ndindex(4, ITEMS):
+        slots = effect[user, place].topk(min(REASONS, effect.shape[-1]))
+        told = zip(view.slots.item[user, slots.indices].tolist(), slots.values, strict=True)
+        floor = FAINT * slots.values[0]
+        wanted = [(item, float(value)) for item, value in told if value > 0 and value >= floor]
+        why, much = found.because_items[user, place], found.because_weights[user, place]
+        assert why.tolist() == [item for item, _ in wanted] + [0] * (REASONS - len(wanted))
+        np.testing.assert_allclose(much[: len(wanted)], [value for _, value in wanted], **CLOSE)
+        assert set(why[why > 0]) <= set(past.item[user].tolist())
+    assert (found.because_items[:3] > 0).any(axis=(1, 2)).all()
+    assert (found.because_items[3] == 0).all()  # the user without events
+
+
+def test_the_manifest_names_the_tensors_as_the_files_do(exported):
+    model, folder, bundle = exported
+    state = state_names(model.memory)
+    assert list(bundle.state) == state
+    for name, graph in bundle.manifest["graphs"].items():
+        stored = onnx.load(folder / graph["file"]).graph
+        assert [value.name for value in stored.input] == graph["inputs"]
+        assert [value.name for value in stored.output] == graph["outputs"]
+        assert fingerprint(folder / graph["file"]) == graph["sha256"]
+        asked = graph["inputs"][: len(state)] == state
+        assert asked == (name != "encode")
+    written = bundle.manifest["graphs"]["write"]["outputs"]
+    assert written == [f"next_{name}" for name in state]
+
+
+def test_the_manifest_tells_what_every_tensor_means(exported):
+    model, _, bundle = exported
+    manifest = bundle.manifest
+    empty = model.memory.initial_state(1)
+    for entry in manifest["state"]:
+        field = getattr(empty, entry["name"])
+        assert entry["type"] == str(field.dtype).removeprefix("torch.")
+        assert len(entry["axes"]) == field.dim()
+        assert entry["axes"][0] == "user"
+        assert entry["meaning"]
+    state = {entry["name"] for entry in manifest["state"]}
+    state |= {f"next_{name}" for name in state}
+    used = {
+        name for graph in manifest["graphs"].values() for name in graph["inputs"] + graph["outputs"]
+    }
+    assert set(manifest["tensors"]) == used - state
+    assert manifest["explains"] == ("because_items" in used)
+
+
+def test_a_second_export_of_the_same_process_is_as_right_as_the_first(tmp_path):
+    # the exporter's own translation of a GRU was right once a process
+    past = histories(users=4, events=HISTORY)
+    for seed in (1, 2):
+        model = recommender("memory=gru", seed=seed)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        with unchecked():
+            encode = trace_all(graphs(model, items=ITEMS), folder, names=["encode"])["encode"]
+        found = replayed(folder / encode["file"], encode["outputs"], events=arrays(past))
+        assert_same(found, written(model, past))
+
+
+def replayed(file, outputs, *, events):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    feeds = {f"event_{name}": field for name, field in events._asdict().items()}
+    return dict(zip(outputs, session.run(outputs, feeds), strict=True))

@@ -1,0 +1,170 @@
+"""One step: what it depends on, and what its loss is the mean of."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.contract.parts import ITEMS, recommender
+from tests.evaluation.tiny import prepared
+
+HISTORIES = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11, 3, 5]]
+
+
+def system(*words, seed=7, k=3, loss=None, dropout=0.0):
+    from recsys.loss.sampled_softmax import SampledSoftmax
+    from recsys.system import RecommenderSystem
+
+    count = torch.ones(ITEMS + 1, dtype=torch.long)
+    made = RecommenderSystem(
+        model=recommender(*words, f"dropout={dropout}").train(),
+        loss=loss or SampledSoftmax(count=count, negatives=5, popular=0.0),
+        optimizer=torch.optim.Adam,
+        items=ITEMS,
+        k=k,
+        seed=seed,
+    )
+    made.logged = {}
+    made.log = lambda name, value, **_: made.logged.update({name: float(value.detach())})
+    return made
+
+
+def lost(made, batch, *, step=0, device=0, devices=1):
+    """The loss of this step on this device."""
+    made.trainer = SimpleNamespace(global_step=step, global_rank=device, world_size=devices)
+    with torch.no_grad():
+        return float(made.training_step(batch))
+
+
+@pytest.fixture
+def data():
+    return prepared(HISTORIES, items=ITEMS)
+
+
+def whole_catalogue():
+    from recsys.loss.full_softmax import FullSoftmax
+
+    return FullSoftmax(count=torch.ones(ITEMS + 1, dtype=torch.long))
+
+
+RANDOM = {"negatives": dict, "dropout": lambda: {"dropout": 0.4, "loss": whole_catalogue()}}
+
+
+def batch(data, *users, length=None, targets=None):
+    """The whole histories of these users as one step, filled up to this many places."""
+    from recsys.data.batches import Events, window
+
+    users = np.array(users)
+    begin, end = data.histories.offset[users], data.histories.offset[users + 1]
+    counted = int((end - begin).sum())
+    made = window(data.histories, begin=begin, start=begin, end=end, targets=targets or counted)
+    extra = (0, 0 if length is None else length - made.target.shape[1])
+    events = Events(*(torch.nn.functional.pad(field, extra) for field in made.events))
+    return made._replace(events=events, target=torch.nn.functional.pad(made.target, extra))
+
+
+@pytest.mark.parametrize("memory", ["memory=gru", "memory=key_value"])
+def test_padding_costs_nothing(data, memory):
+    made = system(memory)
+    plain, padded = batch(data, 0, 1), batch(data, 0, 1, length=11)
+    assert lost(made, padded) == pytest.approx(lost(made, plain), rel=1e-5)
+
+
+@pytest.mark.parametrize("memory", ["memory=gru", "memory=key_value"])
+def test_the_loss_is_the_mean_over_the_targets(data, memory):
+    made = system(memory)
+    one, other = lost(made, batch(data, 0)), lost(made, batch(data, 1))
+    assert lost(made, batch(data, 0, 1)) == pytest.approx((6 * one + 4 * other) / 10, rel=1e-5)
+
+
+def test_the_mean_over_devices_is_the_loss_of_one(data):
+    made = system()
+    alone = lost(made, batch(data, 0, 1, 2))
+    shares = [
+        lost(made, batch(data, *users, targets=13), device=device, devices=2)
+        for device, users in enumerate([[0, 2], [1]])
+    ]
+    assert sum(shares) / 2 == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_device_with_nothing_to_do_learns_nothing(data):
+    from recsys.data.batches import window
+
+    made = system()
+    nothing = np.zeros(1, dtype=np.int64)
+    idle = window(data.histories, begin=nothing, start=nothing, end=nothing, targets=3)
+    made.trainer = SimpleNamespace(global_step=0, global_rank=1, world_size=2)
+    made.training_step(idle).backward()
+    gradients = [parameter.grad for parameter in made.parameters()]
+    assert all(gradient is not None and not gradient.any() for gradient in gradients)
+
+
+@pytest.mark.parametrize("what", ["negatives", "dropout"])
+def test_a_step_depends_on_the_seed_and_its_number_alone(data, what):
+    how = RANDOM[what]()
+    made, steps = system(**how), batch(data, 0, 1, 2)
+    before = lost(made, steps, step=5)
+    torch.rand(100)
+    lost(made, steps, step=4)
+    assert lost(made, steps, step=5) == before
+    assert lost(made, steps, step=6) != before
+    assert lost(system(**how, seed=8), steps, step=5) != before
+
+
+def test_devices_draw_the_same_negatives_but_drop_out_differently(data):
+    steps = batch(data, 0, 1, 2)
+    plain, random = system(), system(dropout=0.4)
+    assert lost(plain, steps, device=0) == lost(plain, steps, device=1)
+    assert lost(random, steps, device=0) != lost(random, steps, device=1)
+
+
+def test_the_first_event_is_predicted_from_the_empty_memory(data):
+    """With one event a user the loss is that of scores that no history moves."""
+    made = system()
+    events = batch(data, 0)
+    first = events._replace(
+        events=type(events.events)(*(field[:, :1] for field in events.events)),
+        target=events.target[:, :1],
+        targets=1,
+    )
+    made.trainer = SimpleNamespace(global_step=0, global_rank=0, world_size=1)
+    made.training_step(first).backward()
+    assert not made.model.memory.value.weight.grad.any()
+    assert made.model.response.bias.weight.grad.any()
+
+
+def test_validation_lists_no_seen_item_and_meets_the_truth(data):
+    from recsys.data.batches import asked, question
+
+    made = system(k=2).eval()
+    asks = question(data, "valid", users=asked(data, "valid"), history=None)
+    loud = torch.zeros(len(asks.user), ITEMS + 1)
+    loud[asks.seen[:, 0], asks.seen[:, 1]] = 9.0  # what was seen would win
+    loud[asks.truth[:, 0], asks.truth[:, 1]] = torch.tensor([3.0, 3.0, 3.0])
+    loud[1, 6] = 4.0  # of three users one has a better item than the truth
+    made.model.forward = lambda *_: loud
+    made.validation_step(asks)
+    made.on_validation_epoch_end()
+    assert made.logged["val/hit_rate@2"] == 1
+    assert made.logged["val/mrr@2"] == pytest.approx((1 + 1 / 2 + 1) / 3)
+
+
+def test_metrics_begin_anew_every_epoch(data):
+    from recsys.data.batches import asked, question
+
+    made = system(k=1).eval()
+    asks = question(data, "valid", users=asked(data, "valid"), history=None)
+    found = torch.zeros(len(asks.user), ITEMS + 1)
+    found[asks.truth[:, 0], asks.truth[:, 1]] = 1.0
+    for scores, hit_rate in ((found, 1), (-found, 0)):
+        made.model.forward = lambda *_, scores=scores: scores
+        made.validation_step(asks)
+        made.on_validation_epoch_end()
+        assert made.logged["val/hit_rate@1"] == hit_rate
+
+
+def test_the_optimizer_moves_every_parameter():
+    made = system()
+    moved = made.configure_optimizers().param_groups[0]["params"]
+    assert {id(parameter) for parameter in moved} == {id(part) for part in made.parameters()}
