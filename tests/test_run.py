@@ -201,5 +201,5 @@ def test_a_damaged_checkpoint_is_refused(trained, tmp_path, kept):
     shutil.copytree(trained, damaged)
     whole = (damaged / BEST).read_bytes()
     (damaged / BEST).write_bytes(whole[: int(kept * len(whole))])
-    with pytest.raises(ArtifactError, match="is damaged .* train the run again"):
+    with pytest.raises(ArtifactError, match=r"is damaged .* train the run again"):
         load_model(damaged)
