@@ -21,7 +21,7 @@ demo: $(TRAINING)  ## simulate users, train a memory, recommend with reasons (ru
 	$(BIN)/recsys score bundle=$(DEMO)/bundle source=synthetic out=$(DEMO)/recommendations
 
 test: $(EVERYTHING)  ## run the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(EVERYTHING)  ## formatting, lint, types: what CI runs
 	$(BIN)/ruff format --check .

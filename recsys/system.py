@@ -6,7 +6,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from recsys.data.batches import Question, Window
+from recsys.data.batches import Events, Question, Window
 from recsys.evaluation.protocol import listable
 from recsys.loss.contract import Loss
 from recsys.metrics.lists import top_k
@@ -89,3 +89,14 @@ class RecommenderSystem(lightning.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimizer of the configuration over all parameters."""
         return self.optimizer(self.parameters())
+
+
+@torch.no_grad()
+def sizes(model: MemoryRecommender, *, events: int) -> str:
+    """Parameters, and bytes of one user's state after this many events, in words."""
+    item = torch.ones(1, events, dtype=torch.long)
+    one = Events(item=item, time=item, behaviour=torch.zeros_like(item), present=item > 0)
+    state = model.write(model.memory.initial_state(1), one)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    stored = sum(field.nbytes for field in state)
+    return f"{parameters:,} parameters, at most {stored:,} bytes of state a user"

@@ -29,7 +29,7 @@ LAYERS = (
     {"model"},
     {"baselines", "evaluation", "tracking", "curves"},
     {"system", "run"},
-    {"bundle", "comparison", "rehearsal", "fitting", "cli"},
+    {"bundle", "outcome", "rehearsal", "fitting", "cli"},
     set(STAGES),
 )
 LETTERS = ("input", "memory", "output", "response")

@@ -168,3 +168,14 @@ def test_the_optimizer_moves_every_parameter():
     made = system()
     moved = made.configure_optimizers().param_groups[0]["params"]
     assert {id(parameter) for parameter in moved} == {id(part) for part in made.parameters()}
+
+
+def test_sizes_are_those_of_the_contract():
+    from recsys.system import sizes
+    from tests.contract.parts import ITEMS, WIDTH, recommender
+
+    gru = recommender("memory=gru")
+    assert sizes(gru, events=5).endswith(f"at most {4 * WIDTH} bytes of state a user")
+    log = recommender("memory=key_value")
+    assert sizes(log, events=4).endswith(f"at most {24 * 4 + 24} bytes of state a user")
+    assert sum(one.numel() for one in log.parameters()) > ITEMS
