@@ -12,6 +12,7 @@ from recsys.bundle.assembly import assemble_bundle
 from recsys.config import CONF
 from recsys.folder import published, refuse_existing
 from recsys.run import METRICS, load_model, open_data, open_run
+from recsys.tracking import keep
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ def main(cfg: DictConfig) -> None:
             scorer.model.cpu(), folder, prepared=prepared, history=scorer.history, facts=facts
         )
         sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+    if keep(run.folder, files=[out / name for name in sizes], under="bundle"):
+        logger.info("the bundle is kept in the MLflow run of '%s' too", run.folder)
     console.table(f"bundle {out}", ["file", "bytes"], sizes.items())
     shown = [[what, f"{value:.3g}"] for what, value in parity._asdict().items()]
     console.table("parity with PyTorch", ["what", "value"], shown)

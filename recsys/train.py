@@ -16,7 +16,7 @@ from recsys.outcome import conclude
 from recsys.rehearsal import rehearse
 from recsys.run import LAST, Run, assemble, create_run, resume_run, settings, training_counts
 from recsys.system import RecommenderSystem, sizes
-from recsys.tracking import log_artifacts
+from recsys.tracking import begin, keep
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +42,15 @@ def main(cfg: DictConfig) -> None:
     if is_first_process():
         logger.info("%d windows, %s", len(data.windows.end), sizes(system.model, events=cfg.slots))
     trainer = make_trainer(cfg, run=run)
+    if trainer.is_global_zero:
+        begin(trainer.logger, run=run.folder, settings=settings(cfg))
     last = run.folder / LAST
     begun = cfg.resume and last.is_file()  # not where it was interrupted in the first epoch
     trainer.fit(system, data, ckpt_path=last if begun else None, weights_only=True)
     if trainer.is_global_zero:
         rivals = {name: instantiate(one) for name, one in cfg.get("baselines", {}).items()}
         files = conclude(run, prepared=prepared, baselines=rivals, k=cfg.k, seed=cfg.seed)
-        if trainer.logger:
-            log_artifacts(trainer.logger, files=files, settings=settings(cfg))
+        keep(run.folder, files=files)
 
 
 def _data(cfg: DictConfig, prepared: Prepared) -> HistoryData:

@@ -5,16 +5,15 @@ import logging
 import pytest
 from lightning.pytorch.loggers import CSVLogger
 
-from recsys.errors import ConfigError
 from tests.tiny_training import data_set, history, train
 
 
-def test_only_mlflow_keeps_artifacts(tmp_path):
-    from recsys.tracking import log_artifacts
+def test_a_run_that_is_not_tracked_keeps_nothing(tmp_path):
+    from recsys.tracking import begin, keep
 
-    other = CSVLogger(tmp_path)
-    with pytest.raises(ConfigError, match="'CSVLogger' keeps no artifacts: use mlflow"):
-        log_artifacts(other, files=[], settings={})
+    begin(CSVLogger(tmp_path), run=tmp_path, settings={"seed": 7})
+    assert not keep(tmp_path, files=[tmp_path])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.filterwarnings("ignore:.*noload.* loader strategy")  # MLflow of SQLAlchemy
@@ -40,5 +39,13 @@ def test_a_training_is_one_mlflow_run_with_every_epoch(tmp_path, caplog):
     artifacts = {file.path for file in client.list_artifacts(tracked.info.run_id)}
     assert artifacts == {"config.yaml", "metrics.json", "history.csv", "curves.png"}
     assert (tmp_path / "mlflow").is_dir()
+
+    train(data, run, "tracking=mlflow", "memory=gru", "trainer.max_epochs=3", "resume=true")
+    (still,) = client.search_runs([experiment.experiment_id])
+    assert still.info.run_id == tracked.info.run_id
+    points = client.get_metric_history(still.info.run_id, "val/ndcg_at_10")
+    assert [point.value for point in points] == pytest.approx(
+        [row["val/ndcg@10"] for row in history(run)]
+    )
     foreign = [record for record in caplog.records if not record.name.startswith("recsys")]
     assert [record.getMessage() for record in foreign] == []
