@@ -40,7 +40,9 @@ def main(cfg: DictConfig) -> None:
     if cfg.compile:
         quick_methods(system.model)
     if is_first_process():
-        logger.info("%d windows, %s", len(data.windows.end), sizes(system.model, events=cfg.slots))
+        logger.info(
+            "training: %d windows, %s", len(data.windows.end), sizes(system.model, events=cfg.slots)
+        )
     trainer = make_trainer(cfg, run=run)
     if trainer.is_global_zero:
         begin(trainer.logger, run=run.folder, settings=settings(cfg))

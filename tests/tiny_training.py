@@ -61,7 +61,7 @@ def train_apart(data, run: Path, *words, code=None, seconds=150):
 
 def strange(done):
     """What a training said on the terminal beside its facts."""
-    facts = ("bundle ", "parity ", "dry run", "devices: ", "epoch ", "evaluating ")
+    facts = ("bundle ", "parity ", "dry run", "training: ", "devices: ", "epoch ", "evaluating ")
     lines = done.stderr.splitlines()
     return [line for line in lines if not line.startswith((*facts, "model: ", "popularity: "))]
 
