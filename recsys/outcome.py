@@ -23,7 +23,7 @@ def conclude(
         The files a tracker should keep.
     """
     metric = f"ndcg@{k}"
-    contest = Contest(prepared, part=_PART, ks=(k,), seen=_SEEN, batch_size=256)
+    contest = Contest(prepared, part=_PART, ks=(k,), seen=_SEEN, batch_size=32)
     reports = {"model": contest.judge_scorer("model", load_model(run.folder))}
     reports |= contest.judge_baselines(baselines)
     differences = compare(reports, ours="model", metric=metric, resamples=2000, seed=seed)
