@@ -37,7 +37,7 @@ def stretches(prepared: Prepared, *, length: int) -> Stretches:
 def steps(windows: Stretches, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
     """Window indices of each step of an epoch, a different order every epoch.
 
-    Windows of like length share a step, which halves the padding; which ones do is random.
+    Windows of like length share a step, so that little is padding; which ones do is random.
     """
     generator = np.random.default_rng((seed, epoch))
     order = generator.permutation(len(windows.end))

@@ -67,7 +67,7 @@ def extra(name: str, *, requirements: Sequence[Requirement], versions: dict[str,
     absent = [need.name for need in _needed(requirements, extra=name) if need.name not in versions]
     if not absent:
         return Finding(f"[{name}]", fact="complete")
-    remedy = f"where this machine shall {name}: pip install 'recsys[{name}]'"
+    remedy = f"only where it is wanted: pip install 'recsys[{name}]'"
     return Finding(f"[{name}]", fact=f"without {', '.join(absent)}", verdict="note", remedy=remedy)
 
 

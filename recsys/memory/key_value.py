@@ -30,8 +30,7 @@ class KeyValueState(NamedTuple):
 class KeyValue(Memory[KeyValueState]):
     """Append-only: the state grows to ``slots`` events and then forgets the oldest.
 
-    A slot's key is the event as I sees it; its value comes from a table of the memory's own, which
-    on MovieLens-1M is what a read of past items gains from (EXPERIMENTS.md).
+    A slot's key is the event as I sees it; its value comes from a table of the memory's own.
     """
 
     remembers = True
