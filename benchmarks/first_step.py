@@ -1,6 +1,6 @@
 """CPU seconds from a raw file to the first optimiser step, imports included.
 
-    python benchmarks/first_step.py ../shared/datasets/ml-1m/ml-1m_sas.txt.gz [setting=value ...]
+    python benchmarks/first_step.py ml-1m_sas.txt.gz [setting=value ...]
 
 One new process prepares the `user item` file (leave-one-out), builds the model of the given
 settings (default: memory=key_value, and memory=gru in a second process) and takes one step of 128

@@ -101,7 +101,9 @@ class Recommend(nn.Module):
         past = torch.nn.functional.pad(view.slots.item, (0, REASONS))
         item = past[:, None].expand(-1, items.shape[1], -1).gather(2, slot)
         helped = (weight > 0) & (weight >= FAINT * weight[..., :1]) & (items > 0)[..., None]
-        helped = helped & (item > 0)
+        earlier = torch.ones(REASONS, REASONS, dtype=torch.bool).tril(-1)
+        again = ((item[..., :, None] == item[..., None, :]) & earlier).any(-1)  # had more than once
+        helped = helped & (item > 0) & ~again
         return torch.where(helped, item, 0), torch.where(helped, weight, 0.0)
 
 
