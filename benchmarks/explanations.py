@@ -15,7 +15,7 @@ import torch
 
 from recsys.data.batches import Events, Question, asked, question
 from recsys.evaluation.protocol import listable
-from recsys.run import TrainedScorer, load_model, open_data, open_run
+from recsys.run import TrainedScorer, best_model, open_data, open_run
 
 
 def without(events: Events, place: torch.Tensor) -> Events:
@@ -48,7 +48,8 @@ def deleted(scorer: TrainedScorer, asks: Question, draw: np.random.Generator) ->
 def main() -> None:
     given = dict(word.split("=") for word in sys.argv[1:])
     run = open_run(Path(given["run"]))
-    prepared, scorer = open_data(run), load_model(run.folder)
+    prepared = open_data(run)
+    scorer = best_model(run, prepared=prepared)
     draw = np.random.default_rng(0)
     users = np.sort(draw.permutation(asked(prepared, "test"))[: int(given.get("users", 500))])
     batches = [users[first : first + 50] for first in range(0, len(users), 50)]

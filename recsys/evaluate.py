@@ -18,7 +18,7 @@ from recsys.evaluation.judge import judge, read_lists
 from recsys.evaluation.options import check_options, check_systems
 from recsys.evaluation.report import Report
 from recsys.folder import published, refuse_existing
-from recsys.run import load_model, open_data, open_run
+from recsys.run import Run, best_model, open_data, open_run
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +31,12 @@ def main(cfg: DictConfig) -> None:
     check_options(part=cfg.part, seen=cfg.seen, ks=cfg.ks, metric=cfg.metric)
     out = Path(str(cfg.out or Path(str(cfg.run or ".")) / "evaluate" / cfg.part))
     refuse_existing(out, overwrite=cfg.overwrite, marker=results.METRICS)
-    prepared = open_data(open_run(Path(str(cfg.run)))) if cfg.run else load(Path(str(cfg.data)))
+    run = open_run(Path(str(cfg.run))) if cfg.run else None
+    prepared = open_data(run) if run else load(Path(str(cfg.data)))
     contest = Contest(
         prepared, part=cfg.part, ks=tuple(cfg.ks), seen=cfg.seen, batch_size=cfg.batch_size
     )
-    ours = _ours(cfg, contest)
+    ours = _ours(cfg, run, contest)
     reports = ours | contest.judge_baselines(instantiate(chosen, _convert_="all"))
     how = {"metric": cfg.metric, "resamples": cfg.resamples, "seed": cfg.seed}
     differences = compare(reports, ours=next(iter(ours), None), **how)
@@ -49,10 +50,11 @@ def main(cfg: DictConfig) -> None:
     logger.info("wrote %s and %s to '%s'", results.METRICS, results.USERS, out)
 
 
-def _ours(cfg: DictConfig, contest: Contest) -> dict[str, Report]:
+def _ours(cfg: DictConfig, run: Run | None, contest: Contest) -> dict[str, Report]:
     """The system in question; none where only the baselines are asked for."""
-    if cfg.run:
-        return {"model": contest.judge_scorer("model", load_model(Path(str(cfg.run))))}
+    if run:
+        model = best_model(run, prepared=contest.prepared)
+        return {"model": contest.judge_scorer("model", model)}
     if cfg.lists:
         return {"lists": contest.judge("lists", partial(judge, read_lists(Path(str(cfg.lists)))))}
     return {}

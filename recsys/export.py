@@ -11,7 +11,7 @@ from recsys import console
 from recsys.bundle.assembly import assemble_bundle
 from recsys.config import CONF
 from recsys.folder import published, refuse_existing
-from recsys.run import METRICS, load_model, open_data, open_run
+from recsys.run import METRICS, best_model, open_data, open_run
 from recsys.tracking import keep
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> None:
     refuse_existing(out, overwrite=cfg.overwrite)
     run = open_run(Path(str(cfg.run)))
     prepared = open_data(run)
-    scorer = load_model(run.folder)
+    scorer = best_model(run, prepared=prepared)
     metrics = run.folder / METRICS
     facts = {
         "name": run.folder.resolve().name,

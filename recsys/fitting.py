@@ -14,9 +14,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from recsys.curves import EpochHistory
+from recsys.data.datamodule import HistoryData
+from recsys.data.prepared import Prepared
 from recsys.errors import ConfigError
 from recsys.model import MemoryRecommender
-from recsys.run import BEST, HISTORY, LAST, Run
+from recsys.run import BEST, HISTORY, LAST, Run, settings
+from recsys.tracking import begin
 
 logger = logging.getLogger(__name__)
 _AT_LEAST_ONE = ("width", "heads", "slots", "batch_size", "validation_batch_size", "k")
@@ -49,6 +52,18 @@ def is_first_process() -> bool:
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
+def make_data(cfg: DictConfig, *, prepared: Prepared) -> HistoryData:
+    """The batches of the configuration."""
+    return HistoryData(
+        prepared=prepared,
+        history=cfg.slots,
+        batch_size=cfg.batch_size,
+        validation_batch_size=cfg.validation_batch_size,
+        validation_users=cfg.validation_users,
+        seed=cfg.seed,
+    )
+
+
 def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
     """The trainer of the configuration, with checkpoints, early stopping and the epoch history."""
     metric = f"val/ndcg@{cfg.k}"
@@ -75,6 +90,7 @@ def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
         default_root_dir=run.folder,
     )
     if trainer.is_global_zero:
+        begin(trainer.logger, run=run.folder, settings=settings(cfg))
         device = trainer.strategy.root_device.type
         logger.info("devices: %d (%s), precision %s", trainer.world_size, device, trainer.precision)
     return trainer

@@ -8,7 +8,7 @@ from recsys import console, curves
 from recsys.data.prepared import Prepared
 from recsys.evaluation.comparison import compare, heading, scoreboard
 from recsys.evaluation.contest import Baseline, Contest
-from recsys.run import CONFIG, CURVES, HISTORY, METRICS, Run, load_model, write_json
+from recsys.run import CONFIG, CURVES, HISTORY, METRICS, Run, best_model, write_json
 
 _PART: Final = "valid"
 _SEEN: Final = "exclude"
@@ -24,7 +24,7 @@ def conclude(
     """
     metric = f"ndcg@{k}"
     contest = Contest(prepared, part=_PART, ks=(k,), seen=_SEEN, batch_size=32)
-    reports = {"model": contest.judge_scorer("model", load_model(run.folder))}
+    reports = {"model": contest.judge_scorer("model", best_model(run, prepared=prepared))}
     reports |= contest.judge_baselines(baselines)
     differences = compare(reports, ours="model", metric=metric, resamples=2000, seed=seed)
     systems = {name: report.summary for name, report in reports.items()}

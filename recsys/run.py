@@ -69,9 +69,7 @@ def create_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
     Raises:
         ConfigError: The folder exists.
     """
-    if folder.exists():
-        message = f"run '{folder}' exists: choose another name, delete it, or set resume=true"
-        raise ConfigError(message)
+    refuse_existing_run(folder)
     manifest = {
         "format": FORMAT,
         "data": str(prepared.folder.resolve()),
@@ -85,6 +83,13 @@ def create_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
     OmegaConf.save(config, folder / CONFIG, resolve=True)
     write_json(folder / MANIFEST, manifest)
     return Run(folder=folder, config=config, manifest=manifest)
+
+
+def refuse_existing_run(folder: Path) -> None:
+    """Raises ConfigError where the folder of a new training exists; before any work is done."""
+    if folder.exists():
+        message = f"run '{folder}' exists: choose another name, delete it, or set resume=true"
+        raise ConfigError(message)
 
 
 def resume_run(folder: Path, *, config: DictConfig, prepared: Prepared) -> Run:
@@ -145,13 +150,22 @@ def open_data(run: Run) -> Prepared:
 
 
 def load_model(folder: Path) -> TrainedScorer:
-    """The best model of a run, ready to score, on a GPU where there is one.
+    """The best model of the run in this folder; its data are opened and verified too.
 
     Raises:
         ArtifactError: The run has no finished epoch yet, or its folder or data are damaged.
     """
     run = open_run(folder)
-    prepared = open_data(run)
+    return best_model(run, prepared=open_data(run))
+
+
+def best_model(run: Run, *, prepared: Prepared) -> TrainedScorer:
+    """The best model of a run, ready to score, on a GPU where there is one.
+
+    Raises:
+        ArtifactError: The run has no finished epoch yet, or its checkpoint is damaged.
+    """
+    folder = run.folder
     if not (folder / BEST).is_file():
         message = f"run '{folder}' has no finished epoch yet: train it (resume=true goes on)"
         raise ArtifactError(message)
