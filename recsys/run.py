@@ -10,6 +10,7 @@ import os
 import pickle
 import platform
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from recsys import tables
 from recsys.data.batches import Events, Question
 from recsys.data.prepared import Prepared, load
 from recsys.errors import ArtifactError, ConfigError
+from recsys.input.table import own_rows
 from recsys.model import MemoryRecommender
 
 FORMAT = 1
@@ -181,10 +183,11 @@ def assemble(config: DictConfig, *, prepared: Prepared) -> MemoryRecommender:
     """I, G, O and R of the configuration, sized for this data; weights from the seed."""
     torch.manual_seed(config.seed)
     items = prepared.items
+    table = partial(own_rows, items=items)
     output = instantiate(config.output)
     return MemoryRecommender(
-        input=instantiate(config.input, items=items, behaviours=len(prepared.behaviours)),
-        memory=instantiate(config.memory, items=items),
+        input=instantiate(config.input, table=table, behaviours=len(prepared.behaviours)),
+        memory=instantiate(config.memory, table=table),
         output=output,
         response=instantiate(config.response, items=items, slot_width=output.slot_width),
     )

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from recsys.bundle.tracing import grows
 from recsys.memory.contract import Memory
 
 TENSORS: Final = {
@@ -32,11 +31,12 @@ def meanings(graphs: dict[str, dict[str, Any]]) -> dict[str, str]:
 def describe(memory: Memory[Any], name: str) -> dict[str, Any]:
     """One state tensor as the manifest lists it; ``next_<name>`` of write is the same."""
     field = getattr(memory.initial_state(1), name)
-    axes = ["user", "slot" if grows(memory, name) else "width"][: field.dim()]
+    grows = name in memory.grows
+    axes = ["user", "slot"] if grows else ["user", "slot", "width", "depth"][: field.dim()]
     return {
         "name": name,
         "type": str(field.dtype).removeprefix("torch."),
         "axes": axes,
-        "width": None if grows(memory, name) else list(field.shape[1:]),
-        "meaning": _SLOTS if grows(memory, name) else _WHOLE,
+        "width": None if grows else list(field.shape[1:]),
+        "meaning": _SLOTS if grows else _WHOLE,
     }

@@ -34,7 +34,7 @@ class Graph(NamedTuple):
 def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
     """The four graphs of a bundle, with example inputs of at least two on every dynamic axis."""
     names, state = state_names(model.memory), _example_state(model)
-    axes = tuple(_AXIS if grows(model.memory, name) else _USER for name in names)
+    axes = tuple(_AXIS if name in model.memory.grows else _USER for name in names)
     events = _example_events()
     own, shared = torch.tensor([[1, 2, 3], [2, 3, 1]]), torch.arange(1, 4)
     excluded = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])
@@ -98,12 +98,6 @@ def trace_all(
 def state_names(memory: Memory[Any]) -> list[str]:
     """The fields of the memory's state: what its tensors are called in every graph."""
     return list(memory.initial_state(1)._fields)
-
-
-def grows(memory: Memory[Any], name: str) -> bool:
-    """Whether a field's second axis counts slots that come with the events."""
-    field = getattr(memory.initial_state(1), name)
-    return memory.remembers and field.dim() == 2
 
 
 def _example_state(model: MemoryRecommender) -> Fields:

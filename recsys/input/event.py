@@ -4,6 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
+from recsys.memory.contract import Table
 
 
 class EventInput(nn.Module):
@@ -12,10 +13,9 @@ class EventInput(nn.Module):
     Padding gives the zero vector.
     """
 
-    def __init__(self, *, items: int, behaviours: int, width: int, dropout: float) -> None:
+    def __init__(self, *, table: Table, behaviours: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.item = nn.Embedding(items + 1, width, padding_idx=0)
-        nn.init.normal_(self.item.weight.data[1:], std=0.1)
+        self.item = table(width)
         self.behaviour = nn.Embedding(behaviours + 1, width, padding_idx=0) if behaviours else None
         self.dropout = nn.Dropout(dropout)
 

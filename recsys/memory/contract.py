@@ -15,6 +15,7 @@ from recsys.data.batches import Events
 
 State = TypeVar("State", bound=tuple[Tensor, ...])
 Encode = Callable[[Events], Tensor]  # I: events -> Float[Tensor, "user event width"]
+Table = Callable[[int], nn.Module]  # width -> a new table: item index -> vector, zero for item 0
 
 
 class Slots(NamedTuple):
@@ -32,6 +33,9 @@ class Slots(NamedTuple):
     age: Int[Tensor, "row position slot"]  # events since the slot's own, 0 for the newest
     gap_seconds: Int[Tensor, "row position slot"]  # from the slot's event to the newest one
     item: Int[Tensor, "row slot"]  # whose event the slot came from; 0 where it is nobody's
+    layers: Float[Tensor, "row layer slot width"] | None = (
+        None  # tables of hops that have their own
+    )
 
 
 class Along(NamedTuple):
@@ -44,10 +48,13 @@ class Along(NamedTuple):
 class Memory(nn.Module, ABC, Generic[State]):
     """A memory; ``encode`` is I, through which a memory sees events, new ones or remembered ones.
 
-    ``remembers`` says whether slots know the event they came from, which explanations need.
+    ``remembers`` says whether slots know the event they came from, which explanations need;
+    ``grows`` names the fields of the state whose second axis counts slots that come with the
+    events, where empty ones (0) in front may be added or taken away.
     """
 
     remembers: bool
+    grows: tuple[str, ...]
 
     @abstractmethod
     def initial_state(self, users: int) -> State:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots
+from recsys.memory.contract import Along, Encode, Memory, Slots, Table
 
 
 class GruState(NamedTuple):
@@ -28,8 +28,9 @@ class Gru(Memory[GruState]):
     """
 
     remembers = False
+    grows = ()
 
-    def __init__(self, *, items: int, width: int, remember: float) -> None:
+    def __init__(self, *, table: Table, width: int, remember: float) -> None:
         super().__init__()
         self.width = width
         self.cell = nn.GRU(width, width, batch_first=True)

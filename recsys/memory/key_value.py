@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots
+from recsys.memory.contract import Along, Encode, Memory, Slots, Table
 
 
 class KeyValueState(NamedTuple):
@@ -34,16 +34,16 @@ class KeyValue(Memory[KeyValueState]):
     """
 
     remembers = True
+    grows = ("item", "time", "behaviour")
 
-    def __init__(self, *, items: int, width: int, slots: int, dropout: float) -> None:
+    def __init__(self, *, table: Table, width: int, slots: int, dropout: float) -> None:
         super().__init__()
         self.capacity = slots
-        self.value = nn.Embedding(items + 1, width, padding_idx=0)
-        nn.init.normal_(self.value.weight.data[1:], std=0.1)
+        self.value = table(width)
         self.dropout = nn.Dropout(dropout)
 
     def initial_state(self, users: int) -> KeyValueState:
-        empty = torch.zeros(users, 1, dtype=torch.long, device=self.value.weight.device)
+        empty = torch.zeros(users, 1, dtype=torch.long, device=next(self.parameters()).device)
         return KeyValueState(item=empty, time=empty, behaviour=empty)
 
     def write(self, state: KeyValueState, events: Events, encode: Encode) -> KeyValueState:
@@ -74,7 +74,7 @@ class KeyValue(Memory[KeyValueState]):
         return Slots(
             keys=encode(log),
             values=self.dropout(self.value(log.item)),
-            bias=torch.zeros_like(age, dtype=self.value.weight.dtype),
+            bias=torch.zeros_like(age, dtype=torch.float),
             filled=filled,
             age=age.clamp(min=0),
             gap_seconds=(seen_at - log.time[:, None, :]).clamp(min=0),

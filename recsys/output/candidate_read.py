@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from recsys.memory.contract import Slots
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST, Hop, SlotBias, split, with_null
+from recsys.output.hop import LOWEST, Hop, SlotBias, split, take, with_null
 
 LOUDEST = 15.0  # bound of the position part; with the strength's 20 it keeps exp inside float32
 STRONGEST = 20.0
@@ -62,14 +62,13 @@ class CandidateRead(Output):
             self.strength = nn.Parameter(torch.full((heads,), strength / STRONGEST).logit())
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
-        for hop in self.hops:
-            context = hop(slots, context)
+        context, hops = take(self.hops, slots, context)
         user = self.norm(context)
         asked = split(self.ask(user), heads=self.heads)
         heard = split(self.loudness(slots.keys), heads=self.heads)
         logit = asked @ heard.transpose(-1, -2) / asked.shape[-1] ** 0.5 + self.bias(slots)
         user = torch.zeros_like(user) if self.address == "candidate" else user
-        return View(slots=slots, user=user, logit=logit.clamp(-LOUDEST, LOUDEST))
+        return View(slots=slots, user=user, logit=logit.clamp(-LOUDEST, LOUDEST), hops=hops)
 
     def every(
         self,

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from recsys.memory.contract import Slots
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import Hop
+from recsys.output.hop import Hop, take
 
 
 class ContextRead(Output):
@@ -22,10 +22,9 @@ class ContextRead(Output):
         self.norm = nn.LayerNorm(width)
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
-        for hop in self.hops:
-            context = hop(slots, context)
+        context, hops = take(self.hops, slots, context)
         silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=self.norm(context), logit=silent)
+        return View(slots=slots, user=self.norm(context), logit=silent, hops=hops)
 
     def every(
         self,

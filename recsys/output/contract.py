@@ -15,6 +15,7 @@ class View(NamedTuple):
     slots: Slots
     user: Float[Tensor, "row position width"]  # the context after the hops
     logit: Float[Tensor, "row head position slot"]  # how loudly each slot speaks to any candidate
+    hops: Float[Tensor, "row hop position slot"]  # read weights of the context hops, mean of heads
 
 
 class Reading(NamedTuple):

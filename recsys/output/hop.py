@@ -1,5 +1,8 @@
 """One hop: attention over the slots, then a refined query."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,6 +27,13 @@ class SlotBias(nn.Module):
         gap = torch.log2(slots.gap_seconds.float() + 1).long().clamp(max=GAP_BUCKETS - 1)
         bias = self.age[:, age] + self.gap[:, gap] + slots.bias
         return bias.transpose(0, 1)
+
+
+class Read(NamedTuple):
+    """What a hop leaves: the refined query, and what it had read."""
+
+    context: Float[Tensor, "row position width"]
+    weights: Float[Tensor, "row position slot"]
 
 
 class Hop(nn.Module):
@@ -52,15 +62,24 @@ class Hop(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(
-        self, slots: Slots, context: Float[Tensor, "row position width"]
-    ) -> Float[Tensor, "row position width"]:
+    def forward(self, slots: Slots, context: Float[Tensor, "row position width"]) -> Read:
         query = split(self.query(self.norm(context)), heads=self.heads)
         key, value = (split(part(slots.keys), heads=self.heads) for part in (self.key, self.value))
         logit = query @ key.transpose(-1, -2) / key.shape[-1] ** 0.5 + self.bias(slots)
         weights = with_null(logit, filled=slots.filled, null=self.null)
         context = context + self.dropout((weights @ value).transpose(1, 2).flatten(2))
-        return context + self.dropout(self.refine(context))
+        return Read(context + self.dropout(self.refine(context)), weights.mean(1))
+
+
+def take(
+    hops: Iterable[nn.Module], slots: Slots, context: Float[Tensor, "row position width"]
+) -> tuple[Float[Tensor, "row position width"], Float[Tensor, "row hop position slot"]]:
+    """One hop after another: the last refined query, and the read weights of each hop."""
+    weights = [torch.zeros_like(slots.bias[:, None])[:, :0]]
+    for hop in hops:
+        context, read = hop(slots, context)
+        weights.append(read[:, None])
+    return context, torch.cat(weights, dim=1)
 
 
 def split(

@@ -1,6 +1,7 @@
 """Every memory of the configuration, built small; sizes all differ so that no swap can pass."""
 
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -10,6 +11,12 @@ from recsys.config import CONF
 
 ITEMS, BEHAVIOURS, USERS, EVENTS, SLOTS, WIDTH = 11, 2, 3, 7, 5, 8
 SETTINGS = ["data=none", "run=none", f"width={WIDTH}", f"slots={SLOTS}", "dropout=0.0", "heads=2"]
+
+
+MEMORIES = sorted(file.stem for file in (Path(CONF) / "memory").glob("*.yaml"))
+OUTPUTS = sorted(file.stem for file in (Path(CONF) / "output").glob("*.yaml"))
+SHARED = {"candidate_read", "context_read"}  # outputs that must read every memory
+TYPICAL = {"key_value", "gru"}  # an appending and a rewriting memory, which every output must read
 
 
 @cache
@@ -24,14 +31,16 @@ def recommender(*overrides, seed=1):
     """A MemoryRecommender of this configuration, in evaluation mode."""
     from hydra.utils import instantiate
 
+    from recsys.input.table import own_rows
     from recsys.model import MemoryRecommender
 
+    table = partial(own_rows, items=ITEMS)
     torch.manual_seed(seed)
     cfg = config(*overrides)
     output = instantiate(cfg.output)
     model = MemoryRecommender(
-        input=instantiate(cfg.input, items=ITEMS, behaviours=BEHAVIOURS),
-        memory=instantiate(cfg.memory, items=ITEMS),
+        input=instantiate(cfg.input, table=table, behaviours=BEHAVIOURS),
+        memory=instantiate(cfg.memory, table=table),
         output=output,
         response=instantiate(cfg.response, items=ITEMS, slot_width=output.slot_width),
     )
@@ -39,6 +48,21 @@ def recommender(*overrides, seed=1):
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return model.eval()
+
+
+def default_output(memory):
+    """The output that a memory asks for."""
+    return config(f"memory={memory}").output._target_.split(".")[-2]
+
+
+def pairs():
+    """Memories with the outputs they are tried with."""
+    return [
+        (memory, output)
+        for memory in MEMORIES
+        for output in OUTPUTS
+        if output in SHARED or memory in TYPICAL or output == default_output(memory)
+    ]
 
 
 def histories(*, users=USERS, events=EVENTS, seed=2, absent=0.3):

@@ -15,15 +15,20 @@ from recsys import runtime
 from recsys.bundle.assembly import assemble_bundle
 from recsys.bundle.graphs import FAINT, REASONS
 from recsys.bundle.tracing import graphs, state_names, trace_all
-from recsys.config import CONF
 from recsys.folder import fingerprint
 from recsys.model import MemoryRecommender
-from tests.contract.parts import BEHAVIOURS, ITEMS, config, histories, part, recommender
+from tests.contract.parts import (
+    BEHAVIOURS,
+    ITEMS,
+    default_output,
+    histories,
+    pairs,
+    part,
+    recommender,
+)
 from tests.symbols import unchecked
 from tests.tiny_data import prepare_frame, rows
 
-MEMORIES = sorted(file.stem for file in (Path(CONF) / "memory").glob("*.yaml"))
-OUTPUTS = sorted(file.stem for file in (Path(CONF) / "output").glob("*.yaml"))
 HISTORY = 9  # more than there are slots
 CATALOGUE = np.arange(1, ITEMS + 1)
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -35,12 +40,10 @@ class Exported(NamedTuple):
     bundle: runtime.Bundle
 
 
-def pairs():
-    for memory in MEMORIES:
-        target = config(f"memory={memory}").output._target_
-        for output in OUTPUTS:
-            marks = () if f".{output}." in target else pytest.mark.slow
-            yield pytest.param((memory, output), marks=marks, id=f"{memory}-{output}")
+def tried():
+    for memory, output in pairs():
+        marks = () if output == default_output(memory) else pytest.mark.slow
+        yield pytest.param((memory, output), marks=marks, id=f"{memory}-{output}")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def prepared(tmp_path_factory):
     return made
 
 
-@pytest.fixture(scope="module", params=pairs())
+@pytest.fixture(scope="module", params=tried())
 def exported(request, prepared, tmp_path_factory):
     memory, output = request.param
     model = recommender(f"memory={memory}", f"output={output}")

@@ -1,8 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 
 from recsys.data.batches import Events
 from recsys.input.event import EventInput
+from recsys.input.table import own_rows
 
 ITEMS, WIDTH = 9, 4
 
@@ -15,7 +18,9 @@ def one(item, *, behaviour=0, time=0):
 
 def encoder(*, behaviours=2, dropout=0.0):
     torch.manual_seed(0)
-    return EventInput(items=ITEMS, behaviours=behaviours, width=WIDTH, dropout=dropout).eval()
+    return EventInput(
+        table=partial(own_rows, items=ITEMS), behaviours=behaviours, width=WIDTH, dropout=dropout
+    ).eval()
 
 
 @pytest.mark.parametrize("behaviours", [0, 2])
