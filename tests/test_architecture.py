@@ -28,7 +28,8 @@ LAYERS = (
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
     {"baselines", "evaluation", "tracking", "curves"},
-    {"system", "run"},
+    {"task"},
+    {"system", "run", "probing"},
     {"bundle", "outcome", "rehearsal", "fitting", "cli"},
     set(STAGES),
 )
@@ -42,7 +43,7 @@ DOORS = {
     | {"recsys.train", "recsys.curves", "recsys.rehearsal", "recsys.fitting"},
     "pandas": set(),
 }
-OURS = (*LETTERS, "source", "loss", "baselines")
+OURS = (*LETTERS, "source", "loss", "baselines", "task")
 # Only words that cannot mean anything else; a MovieLens file has some columns of the same name.
 COLUMNS = (
     tables.USER_ID,

@@ -1,0 +1,129 @@
+"""Tasks small enough that the right answer of every part of the teaching is known."""
+
+
+import pytest
+import torch
+
+from recsys.data.batches import Events
+from recsys.input.event import EventInput
+from recsys.input.table import own_rows
+from recsys.memory.key_value import KeyValue
+from recsys.output.candidate_read import CandidateRead
+from recsys.probing import Examinee, Lesson, errors, examine, read_support
+from recsys.response.dot import Dot
+from recsys.task.contract import Episodes, Task, unasked
+
+WIDTH, SLOTS = 6, 4
+LESSON = Lesson(
+    batch_size=16,
+    supervise=0.0,
+    steps=200,
+    cpu_seconds=20,
+    goal=0.0,
+    check_every=20,
+    halve_every=0,
+    clip=10.0,
+)
+
+
+class Echo(Task):
+    """The answer is the item of the question, or of the event itself."""
+
+    items, behaviours, options, parts = 3, 0, 3, 1
+
+    def __init__(self, *, asks):
+        self.asks = asks
+
+    def table(self, width):
+        return own_rows(width, items=self.items)
+
+    def draw(self, episodes, generator):
+        item = torch.randint(1, 4, (episodes, 5), generator=generator)
+        events = Events(item[:, :4], item[:, :4] * 60, item[:, :4] * 0, item[:, :4] > 0)
+        asked = Events(item[:, 4:], item[:, 4:], item[:, 4:] * 0, item[:, 4:] > 0)
+        target = item[:, 4:] if self.asks else item[:, :4]
+        return Episodes(
+            events=events,
+            question=asked if self.asks else unasked(events),
+            target=target[..., None] - 1,
+            support=torch.full((episodes, 1), -1),
+        )
+
+    def rehearsals(self, generator):
+        return {"echo": self.draw(50, generator)}
+
+    def exams(self, generator):
+        return {"echo": self.draw(70, generator)}
+
+
+def examinee(task, *, question="apart"):
+    torch.manual_seed(1)
+    output = CandidateRead(
+        width=WIDTH, slots=SLOTS, heads=1, hops=2, dropout=0.0, address="both", strength=1.0
+    )
+    return Examinee(
+        task=task,
+        input=EventInput(table=task.table, behaviours=0, width=WIDTH, dropout=0.0),
+        memory=KeyValue(table=task.table, width=WIDTH, slots=SLOTS, dropout=0.0),
+        output=output,
+        response=Dot(items=3, width=WIDTH, slot_width=output.slot_width, dropout=0.0),
+        question=question,
+    )
+
+
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=0.02)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize("question", ["apart", "written"])
+def test_an_echo_is_learned(asks, question):
+    task = Echo(asks=asks)
+    report = examine(examinee(task, question=question), task, lesson=LESSON, optimizer=adam, seed=0)
+    assert report.errors == {"echo": 0}
+    assert report.steps < LESSON.steps  # the goal ended it
+
+
+def test_the_weights_of_the_best_rehearsal_are_kept():
+    task = Echo(asks=True)
+    sitter = examinee(task)
+
+    def reckless(parameters):
+        return torch.optim.SGD(parameters, lr=50.0)
+
+    before = errors(sitter, task.rehearsals(torch.Generator().manual_seed(1)))["echo"]
+    lesson = LESSON._replace(steps=30, check_every=1, goal=-1.0)
+    report = examine(sitter, task, lesson=lesson, optimizer=reckless, seed=0)
+    again = errors(sitter, task.rehearsals(torch.Generator().manual_seed(1)))["echo"]
+    assert again == report.rehearsal
+    assert again <= before + 0.2
+
+
+def test_a_story_is_not_changed_by_a_question_asked_apart():
+    task = Echo(asks=True)
+    sitter = examinee(task).eval()
+    episodes = task.draw(3, torch.Generator().manual_seed(0))
+    other = episodes._replace(
+        question=episodes.question._replace(item=episodes.question.item % 3 + 1)
+    )
+    first, second = sitter(episodes).view.slots, sitter(other).view.slots
+    assert torch.equal(first.keys, second.keys)
+    assert torch.equal(first.values, second.values)
+
+
+def test_read_support_is_the_negative_log_weight_of_the_known_slots():
+    task = Echo(asks=True)
+    sitter = examinee(task).eval()
+    episodes = task.draw(2, torch.Generator().manual_seed(0))
+    episodes = episodes._replace(support=torch.tensor([[3, -1], [0, 2]]))
+    view = sitter(episodes).view
+    expected = [view.hops[0, 0, 0, 3], view.hops[1, 0, 0, 0], view.hops[1, 1, 0, 2]]
+    mean = -torch.stack(expected).log().mean()
+    torch.testing.assert_close(read_support(view, episodes), mean)
+
+
+def test_no_known_support_costs_nothing():
+    task = Echo(asks=True)
+    sitter = examinee(task).eval()
+    episodes = task.draw(2, torch.Generator().manual_seed(0))
+    assert read_support(sitter(episodes).view, episodes) == 0
