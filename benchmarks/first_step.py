@@ -78,6 +78,7 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
             history=cfg.slots,
             batch_size=cfg.batch_size,
             validation_batch_size=64,
+            half_life=float("inf"),
             validation_users=64,
             seed=cfg.seed,
         )

@@ -36,6 +36,9 @@ def check_settings(cfg: DictConfig) -> None:
         if not isinstance(cfg[name], int) or cfg[name] < 1:
             message = f"{name} is a whole number from 1 but is '{cfg[name]}': set {name}=1 or more"
             raise ConfigError(message)
+    if cfg.half_life is not None and not cfg.half_life > 0:
+        message = f"half_life is above 0 but is '{cfg.half_life}': set half_life=0.1, or null"
+        raise ConfigError(message)
     if cfg.width % cfg.heads:
         message = f"width {cfg.width} cannot be cut into {cfg.heads} heads: set width to a multiple"
         raise ConfigError(message)
@@ -60,8 +63,13 @@ def make_data(cfg: DictConfig, *, prepared: Prepared) -> HistoryData:
         batch_size=cfg.batch_size,
         validation_batch_size=cfg.validation_batch_size,
         validation_users=cfg.validation_users,
+        half_life=_half_life(cfg),
         seed=cfg.seed,
     )
+
+
+def _half_life(cfg: DictConfig) -> float:
+    return float("inf") if cfg.half_life is None else float(cfg.half_life)
 
 
 def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:

@@ -32,7 +32,7 @@ BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 HISTORY, CURVES, METRICS = "history.csv", "curves.png", "metrics.json"
 _DECISIVE = (
     *("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots", "batch_size"),
-    *("validation_users", "patience", "k"),
+    *("validation_users", "half_life", "patience", "k"),
 )
 _MAY_DIFFER = ("max_epochs", "max_time", "devices", "num_nodes", "accelerator", "strategy")
 

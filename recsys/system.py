@@ -57,6 +57,7 @@ class RecommenderSystem(lightning.LightningModule):
             log_expected,
             target.flatten()[wanted, None] == item,
         )
+        lost = lost * batch.weight.flatten()[wanted]
         loss = lost.sum() * self.trainer.world_size / batch.targets
         self.log(
             "train/loss",
@@ -65,7 +66,7 @@ class RecommenderSystem(lightning.LightningModule):
             on_epoch=True,
             prog_bar=True,
             sync_dist=True,
-            batch_size=batch.targets,
+            batch_size=max(round(batch.targets), 1),
         )
         return loss
 

@@ -58,10 +58,13 @@ def batch(data, *users, length=None, targets=None):
     users = np.array(users)
     begin, end = data.histories.offset[users], data.histories.offset[users + 1]
     counted = int((end - begin).sum())
-    made = window(data.histories, begin=begin, start=begin, end=end, targets=targets or counted)
+    made = window(
+        data.histories, begin=begin, start=begin, end=end, targets=float(targets or counted)
+    )
     extra = (0, 0 if length is None else length - made.target.shape[1])
     events = Events(*(torch.nn.functional.pad(field, extra) for field in made.events))
-    return made._replace(events=events, target=torch.nn.functional.pad(made.target, extra))
+    target, weight = (torch.nn.functional.pad(field, extra) for field in (made.target, made.weight))
+    return made._replace(events=events, target=target, weight=weight)
 
 
 @pytest.mark.parametrize("memory", ["memory=gru", "memory=key_value"])
@@ -93,7 +96,7 @@ def test_a_device_with_nothing_to_do_learns_nothing(data):
 
     made = system()
     nothing = np.zeros(1, dtype=np.int64)
-    idle = window(data.histories, begin=nothing, start=nothing, end=nothing, targets=3)
+    idle = window(data.histories, begin=nothing, start=nothing, end=nothing, targets=3.0)
     made.trainer = SimpleNamespace(global_step=0, global_rank=1, world_size=2)
     made.training_step(idle).backward()
     gradients = [parameter.grad for parameter in made.parameters()]
@@ -126,7 +129,8 @@ def test_the_first_event_is_predicted_from_the_empty_memory(data):
     first = events._replace(
         events=type(events.events)(*(field[:, :1] for field in events.events)),
         target=events.target[:, :1],
-        targets=1,
+        weight=events.weight[:, :1],
+        targets=1.0,
     )
     made.trainer = SimpleNamespace(global_step=0, global_rank=0, world_size=1)
     made.training_step(first).backward()

@@ -69,7 +69,7 @@ def test_nothing_is_learned_from_noise(memory):
 def held_in(model, world, *, items):
     """Mean cross-entropy over the catalogue at every target that was trained on."""
     windows = stretches(world, length=12)
-    batch = window(world.histories, **windows._asdict(), targets=len(windows.end))
+    batch = window(world.histories, **windows._asdict(), targets=float(len(windows.end)))
     with torch.no_grad():
         scores = model.scores(model.along(batch.events), torch.arange(1, items + 1)).flatten(0, 1)
     target = batch.target.flatten()

@@ -72,6 +72,7 @@ def trained(world, *overrides, epochs, batch_size=16, rate=0.01, seed=0):
         batch_size=batch_size,
         validation_batch_size=100,
         validation_users=1,
+        half_life=float("inf"),
         seed=seed,
     )
     _run(cfg, system, data)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recsys.data.histories import Histories
@@ -32,7 +32,25 @@ class Window(NamedTuple):
 
     events: Events
     target: Int[Tensor, "user event"]
-    targets: int  # number of targets of the step over all devices
+    weight: Float[Tensor, "user event"]  # how much each target counts; 0 where there is none
+    targets: float  # sum of the weights of the step over all devices
+
+
+class Recency(NamedTuple):
+    """How much a target counts: 1 at time ``newest``, half as much for every ``half_life`` before.
+
+    Times and half-life in seconds, or in places where time is a mere order.
+    """
+
+    newest: float
+    half_life: float
+
+    def weight(self, time: Int[Tensor, "user event"]) -> Float[Tensor, "user event"]:
+        """Weights of events at these times; infinitely long a half-life lets all count alike."""
+        return 0.5 ** ((self.newest - time).double() / self.half_life).float()
+
+
+ALIKE = Recency(newest=0, half_life=float("inf"))
 
 
 class Question(NamedTuple):
@@ -64,16 +82,32 @@ def gather(
 
 
 def window(
-    histories: Histories, *, begin: np.ndarray, start: np.ndarray, end: np.ndarray, targets: int
+    histories: Histories,
+    *,
+    begin: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    targets: float,
+    recency: Recency = ALIKE,
 ) -> Window:
     """Events ``[start, end)`` as targets, each beside the event before it.
 
     Before a user's first event (``start`` equal to ``begin``) there is none: that position is
-    absent and its target is what a newcomer takes. ``targets`` counts over all devices of a step.
+    absent and its target is what a newcomer takes. ``targets`` sums up over all devices of a step.
     """
     events = gather(histories, begin=begin, start=start - 1, end=end - 1)
     following = gather(histories, begin=begin, start=start, end=end)
-    return Window(events=events, target=following.item, targets=targets)
+    weight = recency.weight(following.time) * following.present
+    return Window(events=events, target=following.item, weight=weight, targets=targets)
+
+
+def weighed(
+    histories: Histories, *, begin: np.ndarray, start: np.ndarray, end: np.ndarray, recency: Recency
+) -> float:
+    """Sum of the weights of all targets in these stretches."""
+    following = gather(histories, begin=begin, start=start, end=end)
+    weight = recency.weight(following.time).double() * following.present
+    return float(weight.sum())
 
 
 def questions(

@@ -6,8 +6,9 @@ import lightning
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from recsys.data.batches import Question, Window, asked, question, window
+from recsys.data.batches import ALIKE, Question, Recency, Window, asked, question, weighed, window
 from recsys.data.prepared import Prepared
+from recsys.data.split import training_events
 
 _NOTHING = np.zeros(1, dtype=np.int64)
 
@@ -53,19 +54,30 @@ class TrainingSteps(Dataset[Window]):
     """One device's share of every step of an epoch; one row of padding where it would be empty."""
 
     def __init__(
-        self, prepared: Prepared, windows: Stretches, batches: list[np.ndarray], share: slice
+        self,
+        prepared: Prepared,
+        windows: Stretches,
+        batches: list[np.ndarray],
+        *,
+        share: slice,
+        recency: Recency,
     ) -> None:
-        self.prepared, self.windows, self.batches, self.share = prepared, windows, batches, share
+        self.prepared, self.windows, self.batches = prepared, windows, batches
+        self.share, self.recency = share, recency
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, step: int) -> Window:
         rows = self.batches[step]
-        targets = int((self.windows.end[rows] - self.windows.start[rows]).sum())
+        histories, recency = self.prepared.histories, self.recency
+        begin, start, end = (bound[rows] for bound in self.windows)
+        targets = weighed(histories, begin=begin, start=start, end=end, recency=recency)
         mine = rows[self.share]
         begin, start, end = (bound[mine] if len(mine) else _NOTHING for bound in self.windows)
-        return window(self.prepared.histories, begin=begin, start=start, end=end, targets=targets)
+        return window(
+            histories, begin=begin, start=start, end=end, targets=targets, recency=recency
+        )
 
 
 class ValidationSteps(Dataset[Question]):
@@ -97,6 +109,8 @@ class HistoryData(lightning.LightningDataModule):
         batch_size: Windows of one step over all devices together.
         validation_batch_size: Users scored at once.
         validation_users: At most this many users, drawn once by the seed, judge every epoch.
+        half_life: Age at which a target counts half, as a share of the time from the first
+            training event to the last; infinity lets all count alike.
         seed: Orders the windows and draws the validation users.
     """
 
@@ -108,6 +122,7 @@ class HistoryData(lightning.LightningDataModule):
         batch_size: int,
         validation_batch_size: int,
         validation_users: int,
+        half_life: float,
         seed: int,
     ) -> None:
         super().__init__()
@@ -117,6 +132,7 @@ class HistoryData(lightning.LightningDataModule):
         users = asked(prepared, "valid")
         drawn = np.random.default_rng(seed).permutation(users)[:validation_users]
         self.judges = np.sort(drawn)
+        self.recency = _recency(prepared, half_life=half_life)
 
     def train_dataloader(self) -> DataLoader[Window]:
         """This epoch's steps; the trainer asks anew every epoch."""
@@ -126,7 +142,9 @@ class HistoryData(lightning.LightningDataModule):
             self.windows, batch_size=self.batch_size, seed=self.seed, epoch=trainer.current_epoch
         )
         share = slice(trainer.global_rank, None, trainer.world_size)
-        return _whole(TrainingSteps(self.prepared, self.windows, batches, share))
+        return _whole(
+            TrainingSteps(self.prepared, self.windows, batches, share=share, recency=self.recency)
+        )
 
     def val_dataloader(self) -> DataLoader[Question]:
         """The judges, block by block, dealt out to the devices in turn."""
@@ -136,6 +154,15 @@ class HistoryData(lightning.LightningDataModule):
         blocks = np.array_split(self.judges, rounds * trainer.world_size)
         mine = blocks[trainer.global_rank :: trainer.world_size]
         return _whole(ValidationSteps(self.prepared, mine, self.history))
+
+
+def _recency(prepared: Prepared, *, half_life: float) -> Recency:
+    """The half-life in the units of the data's times."""
+    if not np.isfinite(half_life):
+        return ALIKE
+    time = prepared.histories.time[training_events(prepared.split, prepared.histories)]
+    newest, oldest = int(time.max()), int(time.min())
+    return Recency(newest=newest, half_life=half_life * max(newest - oldest, 1))
 
 
 def _whole(dataset: Dataset) -> DataLoader:

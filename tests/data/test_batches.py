@@ -58,7 +58,7 @@ def test_the_first_window_begins_with_the_empty_memory(tiny):
     from recsys.data.batches import window
 
     bounds = {"begin": places(0, 7), "start": places(0, 7), "end": places(3, 8)}
-    batch = window(tiny.histories, **bounds, targets=4)
+    batch = window(tiny.histories, **bounds, targets=4.0)
     assert batch.target.tolist() == [[1, 2, 3], [8, 0, 0]]
     assert batch.events.item.tolist() == [[0, 1, 2], [0, 0, 0]]
     assert batch.events.present.tolist() == [[False, True, True], [False, False, False]]
@@ -68,7 +68,7 @@ def test_a_later_window_begins_with_the_event_before_its_first_target(tiny):
     from recsys.data.batches import window
 
     bounds = {"begin": places(0), "start": places(2), "end": places(5)}
-    batch = window(tiny.histories, **bounds, targets=3)
+    batch = window(tiny.histories, **bounds, targets=3.0)
     assert batch.target.tolist() == [[3, 4, 5]]
     assert batch.events.item.tolist() == [[2, 3, 4]]
 
@@ -115,3 +115,23 @@ def test_questions_come_in_user_order_and_leave_out_who_has_no_truth(tiny):
     assert asked(tiny, "valid").tolist() == [0, 2]
     batches = list(questions(tiny, "valid", batch_size=1, history=None))
     assert [batch.user.tolist() for batch in batches] == [[0], [2]]
+
+
+def test_a_target_counts_half_for_every_half_life_it_is_older(tiny):
+    from recsys.data.batches import Recency, weighed, window
+
+    histories = tiny.histories._replace(time=tiny.histories.item.astype(np.int64) * 60)
+    bounds = {"begin": places(0, 5), "start": places(1, 5), "end": places(4, 7)}
+    recency = Recency(newest=420, half_life=60.0)  # when item 7 was taken
+    made = window(histories, **bounds, targets=1.0, recency=recency)
+    assert made.target.tolist() == [[2, 3, 4], [6, 7, 0]]
+    assert made.weight.tolist() == [[1 / 32, 1 / 16, 1 / 8], [1 / 2, 1, 0]]
+    assert weighed(histories, **bounds, recency=recency) == 1 / 32 + 1 / 16 + 1 / 8 + 1 / 2 + 1
+
+
+def test_all_targets_count_alike_by_default_and_padding_counts_nothing(tiny):
+    from recsys.data.batches import window
+
+    bounds = {"begin": places(0, 5), "start": places(1, 5), "end": places(4, 7)}
+    made = window(tiny.histories, **bounds, targets=1.0)
+    assert made.weight.tolist() == [[1, 1, 1], [1, 1, 0]]

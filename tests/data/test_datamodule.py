@@ -30,7 +30,9 @@ def module(data, *, epoch=0, device=0, devices=1, **sizes):
     from recsys.data.datamodule import HistoryData
 
     settings = {"history": 7, "batch_size": 4, "validation_batch_size": 3, "seed": 5}
-    made = HistoryData(prepared=data, **{"validation_users": 100, **settings, **sizes})
+    made = HistoryData(
+        prepared=data, **{"validation_users": 100, "half_life": np.inf, **settings, **sizes}
+    )
     made.trainer = SimpleNamespace(current_epoch=epoch, global_rank=device, world_size=devices)
     return made
 
