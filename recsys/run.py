@@ -32,7 +32,7 @@ BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 HISTORY, CURVES, METRICS = "history.csv", "curves.png", "metrics.json"
 _DECISIVE = (
     *("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots", "batch_size"),
-    *("validation_users", "half_life", "patience", "k"),
+    *("validation_users", "half_life", "patience", "k", "event_dropout", "decoys", "auxiliary"),
 )
 _MAY_DIFFER = ("max_epochs", "max_time", "devices", "num_nodes", "accelerator", "strategy")
 
@@ -239,7 +239,7 @@ def _decisive(config: DictConfig) -> dict[str, Any]:
     assert isinstance(whole, dict)
     trainer = {f"trainer.{name}": value for name, value in whole["trainer"].items()}
     kept = {name: trainer[name] for name in trainer if name.split(".")[1] not in _MAY_DIFFER}
-    return {name: whole[name] for name in _DECISIVE} | kept
+    return {name: whole.get(name) for name in _DECISIVE} | kept
 
 
 def _commit() -> str | None:

@@ -1,12 +1,14 @@
 """Lightning's door to the model: one training step, one validation step, nothing else."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import lightning
 import torch
 from torch import Tensor, nn
 
+from recsys.auxiliary.contract import Auxiliary, Seen
 from recsys.data.batches import Events, Question, Window
+from recsys.data.disturbance import Disturbance
 from recsys.evaluation.protocol import listable
 from recsys.loss.contract import Loss
 from recsys.metrics.lists import top_k
@@ -29,6 +31,8 @@ class RecommenderSystem(lightning.LightningModule):
         *,
         model: MemoryRecommender,
         loss: Loss,
+        auxiliaries: Mapping[str, Auxiliary],
+        disturbance: Disturbance,
         optimizer: Optimizer,
         items: int,
         k: int,
@@ -36,6 +40,8 @@ class RecommenderSystem(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.model, self.loss = model, loss
+        self.auxiliaries = nn.ModuleDict(auxiliaries)
+        self.disturbance = disturbance
         self.optimizer, self.seed, self.k = optimizer, seed, k
         self.ranking = RankingMetrics((k,), items=items)
         self.register_buffer("catalogue", torch.arange(items + 1), persistent=False)
@@ -46,6 +52,7 @@ class RecommenderSystem(lightning.LightningModule):
         draw = torch.Generator().manual_seed(hash((self.seed, self.global_step)))
         negatives = self.loss.draw(draw)
         item, log_expected = (field.to(self.device) for field in negatives)
+        batch, decoy = self.disturbance(batch)
         view = self.model.along(batch.events)
         target = batch.target.reshape(view.user.shape[:2])
         positive = self.model.own_scores(view, target)
@@ -68,7 +75,16 @@ class RecommenderSystem(lightning.LightningModule):
             sync_dist=True,
             batch_size=max(round(batch.targets), 1),
         )
-        return loss
+        return loss + self._beside(Seen(self.model, batch.events, view, batch.target, decoy))
+
+    def _beside(self, seen: Seen) -> Tensor | float:
+        """The auxiliary losses of a step; each device has its own, and gradients are averaged."""
+        total: Tensor | float = 0.0
+        for name, auxiliary in self.auxiliaries.items():
+            cost = auxiliary(seen)
+            self.log(f"train/{name}", cost, on_step=False, on_epoch=True, sync_dist=True)
+            total = total + cost
+        return total
 
     def validation_step(self, batch: Question) -> None:
         """Lists of the k best unseen items against the truth."""

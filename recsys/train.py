@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from recsys.config import CONF
+from recsys.data.disturbance import Disturbance
 from recsys.data.prepared import Prepared, load
 from recsys.fitting import check_settings, is_first_process, make_data, make_trainer, quick_methods
 from recsys.outcome import conclude
@@ -39,6 +40,8 @@ def main(cfg: DictConfig) -> None:
     system = RecommenderSystem(
         model=assemble(cfg, prepared=prepared),
         loss=instantiate(cfg.loss, count=training_counts(prepared)),
+        auxiliaries=instantiate(cfg.get("auxiliary", {})),
+        disturbance=Disturbance(event_dropout=cfg.event_dropout, decoys=cfg.decoys),
         optimizer=instantiate(cfg.optimizer),
         items=prepared.items,
         k=cfg.k,

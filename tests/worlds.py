@@ -8,6 +8,7 @@ import numpy as np
 from hydra.utils import instantiate
 
 from recsys.data.datamodule import HistoryData
+from recsys.data.disturbance import Disturbance
 from recsys.data.split import UserHoldout
 from recsys.evaluation.protocol import evaluate
 from recsys.run import TrainedScorer, assemble, training_counts
@@ -61,6 +62,8 @@ def trained(world, *overrides, epochs, batch_size=16, rate=0.01, seed=0):
     system = RecommenderSystem(
         model=assemble(cfg, prepared=world),
         loss=instantiate(cfg.loss, count=training_counts(world)),
+        auxiliaries=instantiate(cfg.get("auxiliary", {})),
+        disturbance=Disturbance(event_dropout=cfg.event_dropout, decoys=cfg.decoys),
         optimizer=instantiate(cfg.optimizer, lr=rate),
         items=world.items,
         k=1,
