@@ -36,6 +36,7 @@ class Slots(NamedTuple):
     layers: Float[Tensor, "row layer slot width"] | None = (
         None  # tables of hops that have their own
     )
+    session: Int[Tensor, "row slot"] | None = None  # equal where slots belong to one session
 
 
 class Along(NamedTuple):

@@ -1,0 +1,102 @@
+"""Temporal convolutional network (Bai et al. 2018): filters of growing dilation over the events.
+
+With other dilations it is the network of NextItNet (Yuan et al. 2019, section 3.3). What it
+remembers ends at the edge of its receptive field, one event more than its filters reach back.
+"""
+
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recsys.data.batches import Events
+from recsys.memory.causal import CausalConvolution, CausalState, Tape, only_slot, went_on
+from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+
+
+class Tcn(Memory[CausalState]):
+    """``dilations`` has one list a residual block, in it one number a convolution."""
+
+    remembers = False
+    grows = ()
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        width: int,
+        kernel: int,
+        dilations: Sequence[Sequence[int]],
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.network = Blocks(width=width, kernel=kernel, dilations=dilations, dropout=dropout)
+        self.reach = (kernel - 1) * sum(map(sum, dilations))
+
+    def initial_state(self, users: int) -> CausalState:
+        like = next(self.parameters())
+        return CausalState(
+            inputs=like.new_zeros(users, self.reach, self.width),
+            hidden=like.new_zeros(users, self.width),
+        )
+
+    def write(self, state: CausalState, events: Events, encode: Encode) -> CausalState:
+        return went_on(self.network, state, encode(events), present=events.present).state
+
+    def slots(self, state: CausalState, encode: Encode) -> Slots:
+        return only_slot(state.hidden)
+
+    def context(self, state: CausalState, encode: Encode) -> Float[Tensor, "user width"]:
+        return state.hidden
+
+    def along(self, state: CausalState, events: Events, encode: Encode) -> Along:
+        hidden = went_on(self.network, state, encode(events), present=events.present).hidden
+        rows = hidden.flatten(0, 1)
+        return Along(slots=only_slot(rows), context=rows[:, None])
+
+
+class Blocks(nn.ModuleList):
+    """Residual blocks, one after another."""
+
+    def __init__(
+        self, *, width: int, kernel: int, dilations: Sequence[Sequence[int]], dropout: float
+    ) -> None:
+        super().__init__(
+            ResidualBlock(width=width, kernel=kernel, dilations=its, dropout=dropout)
+            for its in dilations
+        )
+
+    def forward(self, vectors: Tensor, tape: Tape) -> Float[Tensor, "user event width"]:
+        """The residual stream after the last block."""
+        for block in self:
+            vectors = block(vectors, tape)
+        return vectors
+
+
+class ResidualBlock(nn.Module):
+    """Convolution, layer norm, ReLU, dropout for each dilation; then what came in is added.
+
+    The norm is over one event's vector: one over time would let the future leak.
+    """
+
+    def __init__(
+        self, *, width: int, kernel: int, dilations: Sequence[int], dropout: float
+    ) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            CausalConvolution(width=width, kernel=kernel, dilation=dilation)
+            for dilation in dilations
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in dilations)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, vectors: Float[Tensor, "user event width"], tape: Tape
+    ) -> Float[Tensor, "user event width"]:
+        """As many vectors as came in; ``tape`` tells what came before them."""
+        found = vectors
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            found = self.dropout(functional.relu(norm(tape.through(convolution, found))))
+        return vectors + found

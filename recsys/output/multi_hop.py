@@ -1,0 +1,138 @@
+"""Reading hop after hop with tables of each hop's own, without a candidate.
+
+Sukhbaatar et al. 2015: section 2.2 (hops and tying), 4.1 (temporal encoding, random noise) and 4.2
+(linear start).
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from recsys.memory.contract import Slots
+from recsys.output.contract import Effect, Output, Reading, View
+from recsys.output.hop import LOWEST
+
+LONG = 50  # slots; in the linear phase the weights of a longer memory are scaled down
+
+
+class MultiHop(Output):
+    """``hops`` times: weigh the slots by the query, read them, add what was read to the query.
+
+    Hop h finds slots in layer h of the memory and reads layer h + 1 (``adjacent``) or finds in the
+    first and reads the second every time, with a learned map of the query (``layer_wise``). A
+    memory without layers shows its keys and values to every hop. Each layer has a vector for every
+    age, which is added to its slots.
+
+    The weights of filled slots sum to one, and to zero for a user without events. During the first
+    ``linear_steps`` looks in training the softmax is left out; what is looked at otherwise is read
+    as training stands. ``blanks`` makes slots older than they are, in training: up to this share
+    of empty slots stand among them.
+    """
+
+    slot_width = 0
+    explains = False
+
+    looks: Tensor
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        slots: int,
+        hops: int,
+        tying: Literal["adjacent", "layer_wise"],
+        linear_steps: int,
+        blanks: float,
+    ) -> None:
+        super().__init__()
+        self.hops = hops
+        self.linear_steps, self.blanks = linear_steps, blanks
+        layers = hops + 1 if tying == "adjacent" else 2
+        self.age = nn.Parameter(0.1 * torch.randn(layers, slots, width))
+        self.again = None if tying == "adjacent" else nn.Linear(width, width, bias=False)
+        self.register_buffer("looks", torch.zeros((), dtype=torch.long))
+
+    def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
+        """The user's vector is the query after the last hop: o^H + u^H of the paper."""
+        age = self._age(slots)
+        weights = [torch.zeros_like(slots.bias[:, None])[:, :0]]
+        for hop in range(self.hops):
+            read, told = self._read(slots, context, age=age, hop=hop)
+            context = (context if self.again is None else self.again(context)) + told
+            weights.append(read[:, None])
+        if self.training:
+            self.looks += 1
+        silent = slots.bias[:, None, :, :0]
+        return View(slots=slots, user=context, logit=silent, hops=torch.cat(weights, dim=1))
+
+    def every(
+        self,
+        view: View,
+        queries: Float[Tensor, "candidate width"],
+        answers: Float[Tensor, "candidate slot_width"],
+    ) -> Reading:
+        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
+
+    def each(
+        self,
+        view: View,
+        queries: Float[Tensor, "row candidate width"],
+        answers: Float[Tensor, "row candidate slot_width"],
+    ) -> Float[Tensor, "row candidate"]:
+        return view.user.new_zeros(queries.shape[:2])
+
+    def effect(
+        self,
+        view: View,
+        queries: Float[Tensor, "row candidate width"],
+        answers: Float[Tensor, "row candidate slot_width"],
+    ) -> Effect:
+        message = "hops that each ask anew do not tell what each slot did"
+        raise NotImplementedError(message)
+
+    def _read(
+        self,
+        slots: Slots,
+        query: Float[Tensor, "row position width"],
+        *,
+        age: Int[Tensor, "row position slot"],
+        hop: int,
+    ) -> tuple[Float[Tensor, "row position slot"], Float[Tensor, "row position width"]]:
+        """Weights of one hop and what it read.
+
+        Ages are added to products, not to slots: no array is position x slot x width.
+        """
+        first = 0 if self.again is not None else hop
+        keys, values = slots.keys, slots.values
+        if slots.layers is not None:
+            keys, values = slots.layers[:, first], slots.layers[:, first + 1]
+        old, young = self.age[first], self.age[first + 1]
+        logit = query @ keys.transpose(1, 2) + (query @ old.T).gather(2, age)
+        weights = self._weights(logit, slots)
+        by_age = torch.zeros_like(query @ young.T).scatter_add(2, age, weights)
+        return weights, weights @ values + by_age @ young
+
+    def _weights(
+        self, logit: Float[Tensor, "row position slot"], slots: Slots
+    ) -> Float[Tensor, "row position slot"]:
+        masked = torch.where(slots.filled, logit + slots.bias, LOWEST)
+        soft = masked.softmax(-1) * slots.filled
+        if not self.linear_steps:
+            return soft
+        long = (slots.filled.sum(-1, keepdim=True) / LONG).clamp(min=1)
+        linear = logit * slots.bias.exp() * slots.filled / long.sqrt()
+        return torch.where(self.looks < self.linear_steps, linear, soft)
+
+    def _age(self, slots: Slots) -> Int[Tensor, "row position slot"]:
+        """Events since each slot's own, and in training the blanks that stand between them."""
+        oldest = self.age.shape[1] - 1
+        age = slots.age.clamp(max=oldest)
+        if not (self.training and self.blanks):
+            return age
+        rows, positions, _ = age.shape
+        share = self.blanks * torch.rand(rows, 1, 1, device=age.device)
+        blank = torch.rand(rows, 1, oldest + 1, device=age.device) < share
+        older = blank.cumsum(2).expand(-1, positions, -1).gather(2, age)
+        return (age + older).clamp(max=oldest)
