@@ -117,6 +117,11 @@ class CandidateRead(Output):
         return Effect(weights=weights.mean(1), effect=torch.einsum("h,rhcs->rcs", self.gain, lost))
 
     @property
+    def strengths(self) -> Float[Tensor, " head"]:
+        """Bound of each head's candidate logit, below 20; there is none with address=context."""
+        return STRONGEST * self.strength.sigmoid()
+
+    @property
     def _silence(self) -> Float[Tensor, " head"]:
         """Logit of the null slot, as loud or silent as any slot can be."""
         return self.null.clamp(-LOUDEST - STRONGEST, LOUDEST + STRONGEST)
@@ -142,8 +147,7 @@ class CandidateRead(Output):
     ) -> Float[Tensor, "row head slot candidate"]:
         query = functional.normalize(split(self.query(queries), heads=self.heads), dim=-1)
         key = functional.normalize(split(self.key(slots.keys), heads=self.heads), dim=-1)
-        strength = STRONGEST * self.strength.sigmoid()
-        return (key * strength[:, None, None]) @ query.transpose(-1, -2)
+        return (key * self.strengths[:, None, None]) @ query.transpose(-1, -2)
 
     def _told(
         self, slots: Slots, answers: Float[Tensor, "#row candidate slot_width"]
