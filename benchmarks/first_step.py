@@ -54,7 +54,7 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
         import lightning
 
         from recsys.data.datamodule import HistoryData
-        from recsys.data.disturbance import Disturbance
+        from recsys.auxiliary.disturbance import Disturbance
         from recsys.rehearsal import rehearse
         from recsys.run import assemble, training_counts
         from recsys.system import RecommenderSystem
@@ -70,7 +70,7 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
             model=model,
             loss=instantiate(cfg.loss, count=training_counts(prepared)),
             auxiliaries={},
-            disturbance=Disturbance(event_dropout=0.0, decoys=0.0),
+            disturbance=Disturbance(event_dropout=0.0, decoys=0.0, dot_dropout=0.0),
             optimizer=instantiate(cfg.optimizer),
             items=prepared.items,
             k=cfg.k,

@@ -8,7 +8,13 @@ from pathlib import Path
 import lightning
 import torch
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    RichProgressBar,
+)
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
@@ -38,6 +44,11 @@ def check_settings(cfg: DictConfig) -> None:
             raise ConfigError(message)
     if cfg.half_life is not None and not cfg.half_life > 0:
         message = f"half_life is above 0 but is '{cfg.half_life}': set half_life=0.1, or null"
+        raise ConfigError(message)
+    if not 0 <= cfg.averaging < 1:
+        message = (
+            f"averaging is from 0 to below 1 but is '{cfg.averaging}': set 0.999, or 0 for none"
+        )
         raise ConfigError(message)
     if cfg.width % cfg.heads:
         message = f"width {cfg.width} cannot be cut into {cfg.heads} heads: set width to a multiple"
@@ -81,6 +92,8 @@ def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
         _checkpoint(run.folder / BEST, monitor=metric),
         _checkpoint(run.folder / LAST, monitor=None),
     ]
+    if cfg.averaging:
+        callbacks.append(EMAWeightAveraging(decay=cfg.averaging, use_buffers=False))
     watched = sys.stderr.isatty()
     if watched:
         callbacks.append(RichProgressBar())

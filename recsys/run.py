@@ -31,8 +31,9 @@ CONFIG, MANIFEST = "config.yaml", "manifest.json"
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 HISTORY, CURVES, METRICS = "history.csv", "curves.png", "metrics.json"
 _DECISIVE = (
-    *("input", "memory", "output", "response", "loss", "optimizer", "seed", "slots", "batch_size"),
-    *("validation_users", "half_life", "patience", "k", "event_dropout", "decoys", "auxiliary"),
+    *("input", "memory", "output", "response", "loss", "auxiliary", "optimizer", "seed", "slots"),
+    *("event_dropout", "dot_dropout", "decoys", "half_life", "averaging"),
+    *("batch_size", "validation_users", "patience", "k"),
 )
 _MAY_DIFFER = ("max_epochs", "max_time", "devices", "num_nodes", "accelerator", "strategy")
 

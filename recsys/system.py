@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from recsys.auxiliary.contract import Auxiliary, Seen
+from recsys.auxiliary.disturbance import Disturbance
 from recsys.data.batches import Events, Question, Window
-from recsys.data.disturbance import Disturbance
 from recsys.evaluation.protocol import listable
 from recsys.loss.contract import Loss
 from recsys.metrics.lists import top_k
@@ -53,7 +53,7 @@ class RecommenderSystem(lightning.LightningModule):
         negatives = self.loss.draw(draw)
         item, log_expected = (field.to(self.device) for field in negatives)
         batch, decoy = self.disturbance(batch)
-        view = self.model.along(batch.events)
+        view = self.disturbance.quieten(self.model.along(batch.events))
         target = batch.target.reshape(view.user.shape[:2])
         positive = self.model.own_scores(view, target)
         negative = self.model.scores(view, item)

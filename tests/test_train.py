@@ -148,6 +148,19 @@ def test_the_seed_decides_the_result(tmp_path, data):
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_averaged_weights_are_judged_kept_and_resumed(tmp_path, data, straight):
+    words = ("averaging=0.9", "event_dropout=0.2", "half_life=0.5")
+    run = train(data, tmp_path / "run", *words, "trainer.max_epochs=4")
+    saved = checkpoint(run, "last")
+    averaged, current = saved["state_dict"], saved["current_model_state"]
+    name = "model.response.answer.weight"
+    assert not torch.equal(averaged[name], current[name])
+    assert weights(run)[name].isfinite().all()
+    again = train(data, tmp_path / "again", *words, "trainer.max_epochs=2")
+    train(data, again, "resume=true", *words, "trainer.max_epochs=4")
+    assert_same(again, run)
+
+
 def test_an_existing_run_is_left_alone(straight, data, monkeypatch):
     before = history(straight)
     monkeypatch.setattr("recsys.train.rehearse", lambda *_, **__: pytest.fail("too late"))

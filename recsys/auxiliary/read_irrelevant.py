@@ -4,8 +4,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from recsys.auxiliary.contract import Auxiliary, Seen
+from recsys.auxiliary.disturbance import share_of
 from recsys.auxiliary.reads import weights_of_targets
-from recsys.data.disturbance import share_of
 
 
 class ReadIrrelevant(Auxiliary):

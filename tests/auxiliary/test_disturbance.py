@@ -3,9 +3,14 @@
 import pytest
 import torch
 
+from recsys.auxiliary.disturbance import Disturbance, share_of
 from recsys.data.batches import Events, Window
-from recsys.data.disturbance import Disturbance, share_of
 from recsys.errors import ConfigError
+from tests.contract.parts import histories, recommender
+
+
+def disturbance(**shares):
+    return Disturbance(**{"event_dropout": 0.0, "decoys": 0.0, "dot_dropout": 0.0, **shares})
 
 
 def window():
@@ -18,7 +23,7 @@ def window():
 
 def test_nothing_is_drawn_where_nothing_is_disturbed():
     state = torch.get_rng_state()
-    made, decoy = Disturbance(event_dropout=0.0, decoys=0.0)(window())
+    made, decoy = disturbance()(window())
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(made.events.present, window().events.present)
     assert not decoy.any()
@@ -27,7 +32,7 @@ def test_nothing_is_drawn_where_nothing_is_disturbed():
 def test_a_forgotten_event_keeps_its_target():
     torch.manual_seed(0)
     before = window()
-    made = [Disturbance(event_dropout=0.25, decoys=0.0)(before).window for _ in range(400)]
+    made = [disturbance(event_dropout=0.25)(before).window for _ in range(400)]
     kept = torch.stack([one.events.present for one in made])[:, before.events.present]
     assert kept.float().mean().item() == pytest.approx(0.75, abs=0.02)
     assert all(torch.equal(one.target, before.target) for one in made)
@@ -37,7 +42,7 @@ def test_decoys_are_the_events_of_another_user_in_their_order():
     torch.manual_seed(0)
     before = window()
     for _ in range(50):
-        made, decoy = Disturbance(event_dropout=0.0, decoys=0.5)(before)
+        made, decoy = disturbance(decoys=0.5)(before)
         for row, (own, foreign) in enumerate(
             [((1, 2, 3, 4, 5), (11, 12, 13)), ((11, 12, 13), (1, 2, 3, 4, 5))]
         ):
@@ -52,7 +57,7 @@ def test_decoys_are_the_events_of_another_user_in_their_order():
 
 def test_decoys_stand_anywhere():
     torch.manual_seed(0)
-    places = [Disturbance(event_dropout=0.0, decoys=0.5)(window()).decoy[1] for _ in range(400)]
+    places = [disturbance(decoys=0.5)(window()).decoy[1] for _ in range(400)]
     share = torch.stack(places).float().mean(0)
     assert (share > 0.4).all()
     assert (share < 0.6).all()  # 5 of 10 places
@@ -60,7 +65,7 @@ def test_decoys_stand_anywhere():
 
 def test_a_fifth_of_decoys_is_a_quarter_as_many_as_own_events():
     torch.manual_seed(0)
-    made = Disturbance(event_dropout=0.0, decoys=0.2)(window()).window
+    made = disturbance(decoys=0.2)(window()).window
     assert made.events.item.shape == (2, 6)
 
 
@@ -73,8 +78,18 @@ def test_share_of_decoys_is_summed_from_the_end_of_the_slots():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"event_dropout": 1.0}, {"event_dropout": -0.1}, {"decoys": 0.6}]
+    "wrong",
+    [{"event_dropout": 1.0}, {"event_dropout": -0.1}, {"decoys": 0.6}, {"dot_dropout": 1.0}],
 )
 def test_shares_out_of_range_are_refused(wrong):
     with pytest.raises(ConfigError, match="set 0"):
-        Disturbance(**{"event_dropout": 0.0, "decoys": 0.0, **wrong})
+        disturbance(**wrong)
+
+
+def test_the_dot_product_is_dropped_in_a_share_of_the_steps():
+    torch.manual_seed(0)
+    model = recommender("memory=key_value")
+    view = model.along(histories())
+    quiet = [not disturbance(dot_dropout=0.3).quieten(view).user.any() for _ in range(400)]
+    assert sum(quiet) / 400 == pytest.approx(0.3, abs=0.06)
+    assert disturbance().quieten(view) is view

@@ -1,4 +1,4 @@
-"""What is done to histories in training only, so that a memory does not learn them by heart."""
+"""What is done to a step in training only, so that a memory does not learn histories by heart."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from recsys.data.batches import Events, Window
 from recsys.errors import ConfigError
+from recsys.output.contract import View
 
 
 class Disturbed(NamedTuple):
@@ -26,16 +27,21 @@ class Disturbance:
     Args:
         event_dropout: Share of events that a step forgets, below 1.
         decoys: Share of a mixed history that is another user's, from 0 to 0.5.
+        dot_dropout: Share of steps in which the user's vector is silent and the memory must answer
+            alone, below 1.
     """
 
-    def __init__(self, *, event_dropout: float, decoys: float) -> None:
+    def __init__(self, *, event_dropout: float, decoys: float, dot_dropout: float) -> None:
         if not 0 <= event_dropout < 1:
             message = f"event_dropout is from 0 to below 1 but is {event_dropout}: set 0.1 or 0"
             raise ConfigError(message)
         if not 0 <= decoys <= 0.5:
             message = f"decoys is a share from 0 to 0.5 but is {decoys}: set 0.5 or 0"
             raise ConfigError(message)
-        self.event_dropout, self.decoys = event_dropout, decoys
+        if not 0 <= dot_dropout < 1:
+            message = f"dot_dropout is from 0 to below 1 but is {dot_dropout}: set 0.1 or 0"
+            raise ConfigError(message)
+        self.event_dropout, self.decoys, self.dot_dropout = event_dropout, decoys, dot_dropout
 
     def __call__(self, window: Window) -> Disturbed:
         """Draws from the global generator, and nothing where both shares are 0."""
@@ -46,6 +52,12 @@ class Disturbance:
         if not self.decoys:
             return Disturbed(window, decoy=torch.zeros_like(events.present))
         return _mixed(window, decoys=self.decoys)
+
+    def quieten(self, view: View) -> View:
+        """The view of a step, in which R's dot product may be dropped."""
+        if self.dot_dropout and float(torch.rand(())) < self.dot_dropout:
+            return view._replace(user=view.user * 0)
+        return view
 
 
 def _mixed(window: Window, *, decoys: float) -> Disturbed:
