@@ -2,8 +2,9 @@
 
     python -m benchmarks.compaction RUN [--users 1500]
 
-Same model, same users, several views: all slots, the newest quarter, merged to a quarter, and with
-half of the slots random events put in by us, before and after pruning. Ratios are to all slots.
+Same model, same users, several views: all slots, the newest quarter, merged to a quarter; and the
+newer half of the events alone, with as much noise put in by us, and with the noise pruned again.
+Ratios are to all slots.
 """
 
 import argparse
@@ -14,17 +15,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recsys.data.batches import Events, Question, asked, question
+from recsys.data.batches import Question, asked, question
 from recsys.evaluation.protocol import listable
+from recsys.memory.log import LogState, without
 from recsys.metrics.lists import top_k
 from recsys.metrics.running import RankingMetrics
 from recsys.model import MemoryRecommender
-from recsys.output.compaction import compacted, merged, packed, pruned
+from recsys.output.compaction import compacted, helpful, merged, packed
 from recsys.output.contract import View
 from recsys.run import load_model, open_data, open_run
 
 BATCH, RECENT = 50, 20
-Change = Callable[[MemoryRecommender, View], View]
+Change = Callable[[MemoryRecommender, LogState], View]
 
 
 def main() -> None:
@@ -36,22 +38,23 @@ def main() -> None:
     prepared = open_data(open_run(given.run))
     users = np.random.default_rng(0).permutation(asked(prepared, "test"))[: given.users]
     quarter = scorer.history // 4
-    changes: dict[str, tuple[Change, bool]] = {
-        "all slots": (lambda _, view: view, False),
-        "equal slots merged": (lambda _, view: packed(merged(view)), False),
-        f"newest {quarter}": (lambda _, view: newest(view, slots=quarter), False),
-        f"merged to {quarter}": (lambda m, view: fewer(m, view, slots=quarter), False),
-        "half noise": (lambda _, view: view, True),
-        "half noise, pruned": (without_noise, True),
+    changes: dict[str, tuple[Change, int]] = {
+        "all slots": (looked, 0),
+        "equal slots merged": (lambda m, state: packed(merged(m.look(state))), 0),
+        f"newest {quarter}": (lambda m, state: newest(m.look(state), slots=quarter), 0),
+        f"merged to {quarter}": (lambda m, state: fewer(m, m.look(state), slots=quarter), 0),
+        "newer half": (looked, 1),
+        "newer half and noise": (looked, 2),
+        "the same, pruned": (without_noise, 2),
     }
     with torch.inference_mode():
         found = {}
-        for name, (change, noisy) in changes.items():
+        for name, (change, rows) in changes.items():
             blocks = [
                 question(prepared, "test", users=np.sort(some), history=scorer.history)
                 for some in np.array_split(users, max(len(users) // BATCH, 1))
             ]
-            found[name] = judge(scorer.model, blocks, change, noisy=noisy, items=prepared.items)
+            found[name] = judge(scorer.model, blocks, change, rows=rows, items=prepared.items)
             ratio = found[name][0] / found["all slots"][0]
             slots, seconds = found[name][1:]
             print(
@@ -62,7 +65,7 @@ def main() -> None:
 
 
 def judge(
-    model: MemoryRecommender, blocks: list[Question], change: Change, *, noisy: bool, items: int
+    model: MemoryRecommender, blocks: list[Question], change: Change, *, rows: int, items: int
 ) -> tuple[float, float, float]:
     """NDCG@10, mean number of filled slots, CPU seconds of scoring the catalogue."""
     ranking, catalogue, slots, seconds = (
@@ -73,9 +76,10 @@ def judge(
     )
     generator = torch.Generator().manual_seed(0)
     for asks in blocks:
-        events = with_noise(asks.events, items=items, generator=generator) if noisy else asks.events
-        state = model.write(model.memory.initial_state(len(events.item)), events)
-        view = change(model, model.look(state))
+        state = model.write(model.memory.initial_state(len(asks.user)), asks.events)
+        if rows:
+            state = halved(state, noise=rows == 2, items=items, generator=generator)
+        view = change(model, state)
         began = time.process_time()
         scores = model.scores(view, catalogue)[:, 0]
         seconds += time.process_time() - began
@@ -84,19 +88,28 @@ def judge(
     return float(ranking.compute()["ndcg@10"]), float(np.mean(slots)), seconds
 
 
-def with_noise(events: Events, *, items: int, generator: torch.Generator) -> Events:
-    """The newer half of each history at its times, with a random item before each event."""
-    length = events.item.shape[1] // 2
-    kept = Events(*(field[:, -length:] for field in events))
+def halved(state: LogState, *, noise: bool, items: int, generator: torch.Generator) -> LogState:
+    """The newer half of each log; with noise a random item before each of its events."""
+    places = state.item.shape[1] // 2
+    kept = LogState(*(field[:, -places:] for field in state))
+    if not noise:
+        return kept
     random = torch.randint(1, items + 1, kept.item.shape, generator=generator)
-    noise = kept._replace(item=random * kept.present)
-    pairs = zip(noise, kept, strict=True)
-    return Events(*(torch.stack(pair, dim=2).flatten(1) for pair in pairs))
+    strange = kept._replace(item=random * (kept.item > 0))
+    return LogState(
+        *(torch.stack(pair, dim=2).flatten(1) for pair in zip(strange, kept, strict=True))
+    )
 
 
-def without_noise(model: MemoryRecommender, view: View) -> View:
+def looked(model: MemoryRecommender, state: LogState) -> View:
+    return model.look(state)
+
+
+def without_noise(model: MemoryRecommender, state: LogState) -> View:
+    view = model.look(state)
     recent = view.slots.item[:, -RECENT:]
-    return pruned(view, model.effect(view, recent), newest=5)
+    kept = helpful(view, model.effect(view, recent), candidates=recent, newest=0)
+    return model.look(without(state, ~kept))
 
 
 def newest(view: View, *, slots: int) -> View:

@@ -52,6 +52,12 @@ def append(state: LogState, events: Events) -> Events:
     return Events(*(torch.cat(pair, dim=1) for pair in zip(events_of(state), kept, strict=True)))
 
 
+def without(state: LogState, gone: Bool[Tensor, "user slot"]) -> LogState:
+    """The log as if these slots' events had never happened."""
+    kept = (state.item != 0) & ~gone
+    return LogState(*(pack(field, kept) for field in state))
+
+
 class Seen(NamedTuple):
     """Where the slots of a log stand, seen from some positions."""
 

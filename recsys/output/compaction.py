@@ -7,7 +7,7 @@ helps none of the user's own recent events is noise and can go.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -47,19 +47,24 @@ def compacted(read: CandidateRead, view: View, *, slots: int) -> View:
     return view
 
 
-def pruned(view: View, effect: Effect, *, newest: int) -> View:
-    """The slots that help: without those that no recent event of the user's own speaks for.
+def helpful(
+    view: View, effect: Effect, *, candidates: Int[Tensor, "row candidate"], newest: int
+) -> Bool[Tensor, "row slot"]:
+    """The slots that speak for some of the user's own recent events; the rest is noise.
+
+    A log without the others (``recsys.memory.log.without``) is then looked at anew. What a slot
+    does to the score of its own item says nothing of it and is left out.
 
     Args:
         view: Of a state (one position).
-        effect: What each slot does to the scores of the user's recent items, as candidates.
+        effect: What each slot does to the scores of ``candidates``.
+        candidates: The user's recent items; 0 for none.
         newest: So many newest events are kept whatever they do.
     """
     filled = view.slots.filled[:, 0]
-    even = 1 / filled.sum(-1, keepdim=True).clamp(min=1)
-    used = effect.weights.mean(1) > even
-    helps = effect.effect.mean(1) > 0
-    return _kept(view, filled & (used | helps | (view.slots.age[:, 0] < newest)))
+    other = (candidates[..., None] != view.slots.item[:, None]) & (candidates > 0)[..., None]
+    helped = (effect.effect * other).sum(1) > 0
+    return filled & (helped | (view.slots.age[:, 0] < newest))
 
 
 def _merge_least(read: CandidateRead, view: View, *, above: int) -> View:

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from recsys.output.compaction import compacted, merged, packed, pruned
+from recsys.memory.log import without
+from recsys.output.compaction import compacted, helpful, merged, packed
+from recsys.output.contract import Effect
 from tests.contract.parts import ITEMS, histories, recommender
 
 CATALOGUE = torch.arange(ITEMS + 1)
@@ -98,13 +100,26 @@ def test_the_bound_of_a_moved_key_holds():
     assert (change / bound).max() > 0.3  # and is not idle
 
 
-def test_a_slot_that_hurts_the_users_own_recent_items_is_dropped_unless_it_is_new():
-    from recsys.output.contract import Effect
-
-    _, view = looked(events=histories(users=1, events=4, absent=0))
+def test_a_slot_that_speaks_for_no_other_recent_item_is_noise_unless_it_is_new():
+    events = histories(users=1, events=4, absent=0)
+    events = events._replace(item=torch.tensor([[1, 2, 3, 4]]))
+    _, view = looked(events=events)
     filled = view.slots.filled[0, 0]  # an empty place, then four events
     assert filled.tolist() == [False, True, True, True, True]
-    weights = torch.tensor([[[0.0, 0.1, 0.1, 0.6, 0.1]]])
-    effect = torch.tensor([[[0.0, -0.2, 0.3, -0.4, -0.5]]])
-    left = pruned(view, Effect(weights, effect), newest=1)
-    assert left.slots.filled[0, 0].tolist() == [False, False, True, True, True]
+    effect = torch.tensor([[[0.0, 0.9, 0.3, -0.4, 0.0], [0.0, -0.1, 0.2, 0.3, -0.5]]])
+    candidates = torch.tensor([[1, 0]])  # its own item: 0.9 is no help; 0 is no candidate
+    left = helpful(view, Effect(effect, effect), candidates=candidates, newest=1)
+    assert left[0].tolist() == [False, False, True, False, True]
+
+
+def test_a_log_without_an_event_is_as_if_it_had_never_happened():
+    events = histories(users=1, events=4, absent=0)
+    model, _ = looked(events=events)
+    start = model.memory.initial_state(1)
+    state = model.write(start, events)
+    gone = torch.tensor([[False, False, True, False, False]])
+    never = type(events)(*(field[:, [0, 2, 3]] for field in events))
+    torch.testing.assert_close(
+        scores(model, model.look(without(state, gone))),
+        scores(model, model.look(model.write(start, never))),
+    )
