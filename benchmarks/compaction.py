@@ -3,7 +3,7 @@
     python -m benchmarks.compaction RUN [--users 1500]
 
 Same model, same users, several views: all slots, the newest quarter, merged to a quarter; and the
-newer half of the events alone, with as much noise put in by us, and with the noise pruned again.
+newer half of the events alone, with as much noise put in by us, and with the noise taken out again.
 Ratios are to all slots.
 """
 
@@ -17,15 +17,16 @@ import torch
 
 from recsys.data.batches import Question, asked, question
 from recsys.evaluation.protocol import listable
-from recsys.memory.log import LogState, without
+from recsys.memory.log import LogState
 from recsys.metrics.lists import top_k
 from recsys.metrics.running import RankingMetrics
 from recsys.model import MemoryRecommender
-from recsys.output.compaction import compacted, helpful, merged, packed
+from recsys.noise import denoised
+from recsys.output.compaction import compacted, merged, packed
 from recsys.output.contract import View
 from recsys.run import load_model, open_data, open_run
 
-BATCH, RECENT = 50, 20
+BATCH = 50
 Change = Callable[[MemoryRecommender, LogState], View]
 
 
@@ -45,7 +46,8 @@ def main() -> None:
         f"merged to {quarter}": (lambda m, state: fewer(m, m.look(state), slots=quarter), 0),
         "newer half": (looked, 1),
         "newer half and noise": (looked, 2),
-        "the same, pruned": (without_noise, 2),
+        "the same, denoised": (cleaned, 2),
+        "newer half, denoised": (cleaned, 1),
     }
     with torch.inference_mode():
         found = {}
@@ -105,11 +107,8 @@ def looked(model: MemoryRecommender, state: LogState) -> View:
     return model.look(state)
 
 
-def without_noise(model: MemoryRecommender, state: LogState) -> View:
-    view = model.look(state)
-    recent = view.slots.item[:, -RECENT:]
-    kept = helpful(view, model.effect(view, recent), candidates=recent, newest=0)
-    return model.look(without(state, ~kept))
+def cleaned(model: MemoryRecommender, state: LogState) -> View:
+    return model.look(denoised(model, state, below=0.8, rounds=3))
 
 
 def newest(view: View, *, slots: int) -> View:

@@ -27,7 +27,7 @@ LAYERS = (
     {"source", "data", "health"},
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
-    {"baselines", "evaluation", "tracking", "curves"},
+    {"baselines", "evaluation", "tracking", "curves", "noise"},
     {"auxiliary", "task"},
     {"system", "run", "probing"},
     {"bundle", "outcome", "rehearsal", "fitting", "cli"},

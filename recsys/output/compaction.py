@@ -2,17 +2,16 @@
 
 A view is what scoring needs of a user, so a smaller one makes every candidate cheaper. Merging
 equal slots is exact: a common shift of their logits cancels in the softmax, so one slot with the
-log of their summed exponentials speaks for all of them. Merging similar ones has a bound. What
-helps none of the user's own recent events is noise and can go.
+log of their summed exponentials speaks for all of them. Merging similar ones has a bound.
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
 from recsys.output.candidate_read import CandidateRead
-from recsys.output.contract import Effect, View
+from recsys.output.contract import View
 from recsys.output.hop import LOWEST, split
 
 
@@ -45,26 +44,6 @@ def compacted(read: CandidateRead, view: View, *, slots: int) -> View:
     while int(view.slots.filled.sum(-1).max()) > slots:
         view = _merge_least(read, view, above=slots)
     return view
-
-
-def helpful(
-    view: View, effect: Effect, *, candidates: Int[Tensor, "row candidate"], newest: int
-) -> Bool[Tensor, "row slot"]:
-    """The slots that speak for some of the user's own recent events; the rest is noise.
-
-    A log without the others (``recsys.memory.log.without``) is then looked at anew. What a slot
-    does to the score of its own item says nothing of it and is left out.
-
-    Args:
-        view: Of a state (one position).
-        effect: What each slot does to the scores of ``candidates``.
-        candidates: The user's recent items; 0 for none.
-        newest: So many newest events are kept whatever they do.
-    """
-    filled = view.slots.filled[:, 0]
-    other = (candidates[..., None] != view.slots.item[:, None]) & (candidates > 0)[..., None]
-    helped = (effect.effect * other).sum(1) > 0
-    return filled & (helped | (view.slots.age[:, 0] < newest))
 
 
 def _merge_least(read: CandidateRead, view: View, *, above: int) -> View:

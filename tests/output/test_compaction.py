@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from recsys.memory.log import without
-from recsys.output.compaction import compacted, helpful, merged, packed
-from recsys.output.contract import Effect
+from recsys.output.compaction import compacted, merged, packed
 from tests.contract.parts import ITEMS, histories, recommender
 
 CATALOGUE = torch.arange(ITEMS + 1)
@@ -98,18 +97,6 @@ def test_the_bound_of_a_moved_key_holds():
     bound = (told.amax(-1) - told.amin(-1)) * torch.tanh(much[:, 0] / 2)
     assert (change <= bound + 1e-6).all()
     assert (change / bound).max() > 0.3  # and is not idle
-
-
-def test_a_slot_that_speaks_for_no_other_recent_item_is_noise_unless_it_is_new():
-    events = histories(users=1, events=4, absent=0)
-    events = events._replace(item=torch.tensor([[1, 2, 3, 4]]))
-    _, view = looked(events=events)
-    filled = view.slots.filled[0, 0]  # an empty place, then four events
-    assert filled.tolist() == [False, True, True, True, True]
-    effect = torch.tensor([[[0.0, 0.9, 0.3, -0.4, 0.0], [0.0, -0.1, 0.2, 0.3, -0.5]]])
-    candidates = torch.tensor([[1, 0]])  # its own item: 0.9 is no help; 0 is no candidate
-    left = helpful(view, Effect(effect, effect), candidates=candidates, newest=1)
-    assert left[0].tolist() == [False, False, True, False, True]
 
 
 def test_a_log_without_an_event_is_as_if_it_had_never_happened():
