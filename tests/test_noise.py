@@ -31,11 +31,11 @@ def mixed(model):
 @torch.no_grad()
 def test_strange_events_are_dropped_and_own_ones_stay(model):
     state, _ = mixed(model)
-    left = denoised(model, state, below=0.7, rounds=3).item
+    left = denoised(model, state, below=1 - 1 / TASTES, rounds=3).item  # a taste is an eighth
     taste = torch.arange(TASTES)[:, None]
     own = (left > 0) & ((left - 1) // SIDE == taste)
     strange = (left > 0) & ~own
-    assert own.sum() >= 0.9 * 8 * TASTES
+    assert own.sum() >= 0.8 * 8 * TASTES
     assert strange.sum() <= 0.1 * 7 * TASTES
 
 
