@@ -40,7 +40,15 @@ from recsys.model import MemoryRecommender
 from recsys.run import assemble, training_counts
 
 BEGIN, END = "<!-- memories: begin -->", "<!-- memories: end -->"
-EVERYWHERE = ["tracking=none", "dry_run=false", "slots=50", "patience=2", "baselines=[]"]
+PLAIN, CONTROL = "", "@context"
+EVERYWHERE = [
+    "tracking=none",
+    "dry_run=false",
+    "slots=50",
+    "patience=2",
+    "loss.negatives=128",
+    "baselines=[]",
+]
 
 
 class DataSet(NamedTuple):
@@ -54,7 +62,7 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
     return {
         "ml-100k": DataSet(
             prepare=["source=movielens", f"source.path={folder / 'ml-100k'}"],
-            train=["half_life=0.1", "trainer.max_epochs=8", "batch_size=64"],
+            train=["half_life=0.1", "trainer.max_epochs=6", "batch_size=64"],
             floors=[*floors, "ease"],
         ),
         "beauty": DataSet(
@@ -64,7 +72,7 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
                 "split=leave_one_out",
             ],
             train=[
-                "trainer.max_epochs=10",
+                "trainer.max_epochs=8",
                 "batch_size=256",
                 "dropout=0.4",
                 "optimizer.lr=0.003",
@@ -91,10 +99,13 @@ def main() -> None:
     chosen = {name: data_sets(given.datasets)[name] for name in given.on}
     for name, data_set in chosen.items():
         prepare(given.work / name, data_set)
-    for memory in names:
+    for variant in (PLAIN, CONTROL):
         for name, data_set in chosen.items():
-            for variant, overrides in variants(memory).items():
-                judge(given.work / name, f"{memory}{variant}", [*data_set.train, *overrides])
+            for memory in names:
+                overrides = variants(memory).get(variant)
+                if overrides:
+                    judge(given.work / name, memory + variant, [*data_set.train, *overrides])
+    for memory in names:
         measure(given.work, memory)
     table = "\n".join(lines(given.work))
     print(table)
@@ -126,8 +137,8 @@ def variants(memory: str) -> dict[str, list[str]]:
     cfg = configuration(f"memory={memory}")
     plain = [f"memory={memory}"]
     if "address" not in cfg.output:
-        return {"": plain}
-    return {"": plain, "@context": [*plain, "output.address=context"]}
+        return {PLAIN: plain}
+    return {PLAIN: plain, CONTROL: [*plain, "output.address=context"]}
 
 
 def judge(folder: Path, name: str, overrides: list[str]) -> None:
@@ -281,7 +292,7 @@ def stars(work: Path, name: str) -> list[str]:
     """Marks NDCG@10 where a memory and its control differ (paired bootstrap, p < .05)."""
     marks = []
     for data in ("ml-100k", "beauty"):
-        ours, control = (users(work / data / run) for run in (name, f"{name}@context"))
+        ours, control = (users(work / data / run) for run in (name, name + CONTROL))
         mark = ""
         if ours is not None and control is not None:
             (found,) = paired_bootstrap((ours - control)[:, None], resamples=2000, seed=0)

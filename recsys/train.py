@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from recsys.auxiliary.disturbance import Disturbance
+from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
 from recsys.config import CONF
 from recsys.data.prepared import Prepared, load
 from recsys.fitting import check_settings, is_first_process, make_data, make_trainer, quick_methods
@@ -41,9 +41,7 @@ def main(cfg: DictConfig) -> None:
         model=assemble(cfg, prepared=prepared),
         loss=instantiate(cfg.loss, count=training_counts(prepared)),
         auxiliaries=instantiate(cfg.get("auxiliary", {})),
-        disturbance=Disturbance(
-            event_dropout=cfg.event_dropout, decoys=cfg.decoys, dot_dropout=cfg.dot_dropout
-        ),
+        disturbance=Disturbance(**{name: cfg[name] for name in DISTURBANCES}),
         optimizer=instantiate(cfg.optimizer),
         items=prepared.items,
         k=cfg.k,

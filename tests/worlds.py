@@ -7,7 +7,7 @@ import lightning
 import numpy as np
 from hydra.utils import instantiate
 
-from recsys.auxiliary.disturbance import Disturbance
+from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
 from recsys.data.datamodule import HistoryData
 from recsys.data.split import UserHoldout
 from recsys.evaluation.protocol import evaluate
@@ -63,9 +63,7 @@ def trained(world, *overrides, epochs, batch_size=16, rate=0.01, seed=0):
         model=assemble(cfg, prepared=world),
         loss=instantiate(cfg.loss, count=training_counts(world)),
         auxiliaries=instantiate(cfg.get("auxiliary", {})),
-        disturbance=Disturbance(
-            event_dropout=cfg.event_dropout, decoys=cfg.decoys, dot_dropout=cfg.dot_dropout
-        ),
+        disturbance=Disturbance(**{name: cfg[name] for name in DISTURBANCES}),
         optimizer=instantiate(cfg.optimizer, lr=rate),
         items=world.items,
         k=1,

@@ -10,6 +10,8 @@ from recsys.data.batches import Events, Window
 from recsys.errors import ConfigError
 from recsys.output.contract import View
 
+DISTURBANCES = ("event_dropout", "decoys", "dot_dropout")  # as the configuration calls them
+
 
 class Disturbed(NamedTuple):
     """A window with holes and strangers in its history."""

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 BLANK = 1e-6  # what every slot holds before the first event (Collier and Beel 2018)
 LOUDEST = 20.0  # bound of what a controller tells the heads, before any squashing
-EPSILON = 1e-8  # keeps the cosine of a slot that nothing was written into finite
-FAINTEST = 1e-12  # what a weight of zero is raised to a power from
+# Bounds, not summands: the exporter takes adding such a number for adding nothing.
+SHORTEST = 1e-8  # length from which a slot is like nothing
+FAINTEST = 1e-12  # least weight that is raised to a power
 
 
 def cosine(
@@ -19,7 +20,7 @@ def cosine(
 ) -> Float[Tensor, "user head slot"]:
     """How alike each head's key and each slot are, from -1 to 1; 0 for an empty slot."""
     lengths = key.norm(dim=-1)[..., None] * memory.norm(dim=-1)[:, None]
-    return key @ memory.transpose(1, 2) / (lengths + EPSILON)
+    return key @ memory.transpose(1, 2) / lengths.clamp(min=SHORTEST)
 
 
 def content_weights(
@@ -46,14 +47,16 @@ def sharpened(
 
     Dividing by the largest first changes nothing but keeps high powers from vanishing.
     """
-    faint = weights + FAINTEST
+    faint = weights.clamp(min=FAINTEST)
     raised = (faint / faint.amax(dim=-1, keepdim=True).detach()) ** power[..., None]
     return raised / raised.sum(dim=-1, keepdim=True)
 
 
 def one_hot_start(like: Tensor, *shape: int) -> Tensor:
     """Weights before the first event: everything on slot 0 (last axis)."""
-    return torch.cat([like.new_ones(*shape[:-1], 1), like.new_zeros(*shape[:-1], shape[-1] - 1)], -1)
+    return torch.cat(
+        [like.new_ones(*shape[:-1], 1), like.new_zeros(*shape[:-1], shape[-1] - 1)], -1
+    )
 
 
 def written(

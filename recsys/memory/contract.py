@@ -37,6 +37,7 @@ class Slots(NamedTuple):
         None  # tables of hops that have their own
     )
     session: Int[Tensor, "row slot"] | None = None  # equal where slots belong to one session
+    written: Float[Tensor, "row slot"] | None = None  # write weights of all events, summed
 
 
 class Along(NamedTuple):

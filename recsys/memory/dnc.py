@@ -21,6 +21,7 @@ from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
 
 LOUDEST = 20.0  # bound of what the controller tells the heads, before any squashing
+OPEN = 2.0  # bias of a gate that begins nearly open
 SMALLEST = 1e-6  # added to squared lengths, so that an empty slot is like nothing
 
 
@@ -87,13 +88,23 @@ class Dnc(Memory[DncState]):
     ) -> None:
         super().__init__()
         self.shape, self.links, self.fixes = (heads, slots, width), slots if links else 0, fixes
+        self.heard = nn.LayerNorm(width, bias=False)
         self.controller = LongShortTerm(given=width + heads * width, width=controller)
         self.norm = nn.LayerNorm(controller, bias=False)
         self.sizes = _sizes(heads=heads, width=width, fixes=fixes, links=links)
         self.interface = nn.Linear(controller, sum(self.sizes))
+        self._begin_as_a_log()
         self.dropout = nn.Dropout(dropout)
         self.bypass = nn.Linear(controller, width, bias=False)
         self.told = nn.Linear(heads * width, width, bias=False)
+
+    @torch.no_grad()
+    def _begin_as_a_log(self) -> None:
+        """Gates that write every event into a slot of its own and free none, until they learn."""
+        *_, allocate, write, free, _, _ = self.interface.bias.split(self.sizes)
+        allocate.fill_(OPEN)
+        write.fill_(OPEN)
+        free.fill_(-OPEN)
 
     def initial_state(self, users: int) -> DncState:
         """Nothing written and nothing read: the read weights are zero, not alike."""
@@ -127,7 +138,7 @@ class Dnc(Memory[DncState]):
     def step(self, state: DncState, vector: Float[Tensor, "user width"]) -> DncState:
         """One event: the controller, then free, write, link and read."""
         read = (state.read_weights @ state.memory).flatten(1)
-        carried = self.controller(torch.cat([vector, read], dim=1), state.controller)
+        carried = self.controller(torch.cat([self.heard(vector), read], dim=1), state.controller)
         told = self._heads(self.controller.said(carried))
         kept = retention(told.free, state.read_weights)
         used = usage(state.usage, write_weights=state.write_weights, kept=kept)

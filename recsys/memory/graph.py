@@ -95,7 +95,9 @@ class Graph(Memory[LogState]):
     ) -> Float[Tensor, "user position slot width"]:
         nothing = torch.zeros_like(item[:, :1])
         same = _equal(item, item)
-        follows = _equal(item, torch.cat([nothing, item[:, :-1]], dim=1))  # the event before is mine
+        follows = _equal(
+            item, torch.cat([nothing, item[:, :-1]], dim=1)
+        )  # the event before is mine
         precedes = _equal(item, torch.cat([item[:, 1:], nothing], dim=1))
         nodes = _mean(same, vectors[:, :, None].expand(-1, -1, filled.shape[1], -1), among=filled)
         for _ in range(self.propagations):
@@ -129,18 +131,18 @@ def _closed_up(log: Events, *, rank: Int[Tensor, "user event"]) -> Events:
 
 def _equal(
     item: Int[Tensor, "user slot"], other: Int[Tensor, "user slot"]
-) -> Float[Tensor, "user slot slot"]:
-    return (item[:, :, None] == other[:, None, :]).float()
+) -> Bool[Tensor, "user slot slot"]:
+    return item[:, :, None] == other[:, None, :]
 
 
 def _mean(
-    linked: Float[Tensor, "user slot slot"],
+    linked: Bool[Tensor, "user slot slot"],
     nodes: Float[Tensor, "user slot position width"],
     *,
     among: Bool[Tensor, "user position slot"],
 ) -> Float[Tensor, "user slot position width"]:
     """For each slot the mean of those it is linked to, among these; zero where there is none."""
-    there = among.transpose(1, 2).to(nodes.dtype)
-    total = linked @ (nodes * there[..., None]).flatten(2)
-    count = (linked @ there).clamp(min=1)
+    there, shares = among.transpose(1, 2).to(nodes.dtype), linked.to(nodes.dtype)
+    total = shares @ (nodes * there[..., None]).flatten(2)
+    count = (shares @ there).clamp(min=1)
     return total.unflatten(2, nodes.shape[2:]) / count[..., None]

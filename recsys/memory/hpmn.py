@@ -42,12 +42,13 @@ class Hpmn(Memory[HpmnState]):
         self.periods = [1]
         while 2 * self.periods[-1] * period <= span:
             self.periods.append(self.periods[-1] * period)
-        self.layers = nn.ModuleList(nn.GRU(width, width, batch_first=True) for _ in self.periods)
-        for layer in self.layers:
+        layers = [nn.GRU(width, width, batch_first=True) for _ in self.periods]
+        for layer in layers:
             start_gru(layer, remember=remember, longest_lag=1)
+        self.layers = nn.ModuleList(layers)
 
     def initial_state(self, users: int) -> HpmnState:
-        like = self.layers[0].weight_hh_l0
+        like = next(self.parameters())
         return HpmnState(
             hidden=like.new_zeros(users, len(self.periods), self.width),
             events=like.new_zeros(users, dtype=torch.long),
@@ -86,7 +87,7 @@ class Hpmn(Memory[HpmnState]):
 
 
 def _level(
-    layer: nn.GRU,
+    layer: nn.Module,
     below: Float[Tensor, "user event width"],
     hidden: Float[Tensor, "user width"],
     *,
@@ -102,6 +103,7 @@ def _level(
         waited: Events since its last update.
         period: Events from one update to the next.
     """
+    assert isinstance(layer, nn.GRU)
     events, width = below.shape[1], below.shape[2]
     step = torch.arange(1, events + 1, device=below.device)
     turn = torch.arange(1, (events + period - 1) // period + 1, device=below.device) * period

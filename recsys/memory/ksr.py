@@ -1,7 +1,7 @@
-"""Knowledge-enhanced key-value memory (KSR, Huang et al. 2018): attribute -> what a user likes of it.
+"""Knowledge-enhanced key-value memory (KSR, Huang et al. 2018): attribute -> what a user likes.
 
 Beside a recurrent unit that follows the sequence, a slot for each attribute accumulates what is
-known of the items a user takes. Everything is read before a candidate asks: a score is a dot product.
+known of the items a user takes. All is read before a candidate asks: a score is a dot product.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from recsys.memory.steps import after_all, after_each
 
 
 class KsrState(NamedTuple):
-    """4 bytes times ``width`` times ``attributes`` + 1 a user, whatever the length of the history."""
+    """4 bytes times ``width`` times ``attributes`` + 1 a user, however long the history."""
 
     hidden: Float[Tensor, "user width"]  # h: what the recurrent unit has seen
     liked: Float[Tensor, "user attribute width"]  # v: what each attribute has accumulated

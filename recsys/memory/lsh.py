@@ -19,10 +19,10 @@ NOBODY = -1e4  # log of a count of none: too faint for any read, and zero events
 
 
 class LshState(NamedTuple):
-    """4 bytes times ``width`` + 1 for each of ``tables`` x 2^``bits`` buckets, and ``width`` more."""
+    """4 bytes times ``width`` + 1 for each of ``tables`` x 2^``bits`` buckets, plus ``width``."""
 
     total: Float[Tensor, "user bucket width"]  # sum of the events in each bucket
-    count: Float[Tensor, "user bucket"]  # how many they are
+    events: Float[Tensor, "user bucket"]  # how many they are
     newest: Float[Tensor, "user width"]  # the newest event
 
 
@@ -53,7 +53,7 @@ class Lsh(Memory[LshState]):
         buckets = tables * 2**bits
         return LshState(
             total=self.planes.new_zeros(users, buckets, width),
-            count=self.planes.new_zeros(users, buckets),
+            events=self.planes.new_zeros(users, buckets),
             newest=self.planes.new_zeros(users, width),
         )
 
@@ -67,18 +67,18 @@ class Lsh(Memory[LshState]):
         latest = (torch.arange(1, known.shape[1], device=place.device) * events.present).amax(1)
         return LshState(
             total=state.total.scatter_add(1, place[..., None].expand(-1, -1, width), part),
-            count=state.count.scatter_add(1, place, there.flatten(1)),
+            events=state.events.scatter_add(1, place, there.flatten(1)),
             newest=known.gather(1, latest[:, None, None].expand(-1, 1, width))[:, 0],
         )
 
     def slots(self, state: LshState, encode: Encode) -> Slots:
-        count = state.count[:, None]
+        count = state.events[:, None]
         faint = torch.where(count > 0, count.clamp(min=1).log(), NOBODY)
         number = torch.arange(count.shape[2], device=count.device).expand(count.shape[0], 1, -1)
         keys = self._directions().expand_as(state.total)
         return Slots(
             keys=keys,
-            values=self.value(state.total / state.count.clamp(min=1)[..., None]),
+            values=self.value(state.total / state.events.clamp(min=1)[..., None]),
             bias=faint,
             filled=count >= 0,
             age=number,
@@ -94,12 +94,12 @@ class Lsh(Memory[LshState]):
         before = torch.ones_like(events.present[:, :1])
         known = torch.cat([state.newest[:, None], vectors], dim=1)
         latest = newest(torch.cat([before, events.present], dim=1))[:, 1:, None]
-        mine = vectors.new_zeros(*bucket.shape[:2], state.count.shape[1])
+        mine = vectors.new_zeros(*bucket.shape[:2], state.events.shape[1])
         mine = mine.scatter(2, bucket, 1.0) * events.present[..., None]
         total = state.total[:, None] + (mine[..., None] * vectors[:, :, None]).cumsum(dim=1)
         after = LshState(
             total=total.flatten(0, 1),
-            count=(state.count[:, None] + mine.cumsum(dim=1)).flatten(0, 1),
+            events=(state.events[:, None] + mine.cumsum(dim=1)).flatten(0, 1),
             newest=known.gather(1, latest.expand_as(vectors)).flatten(0, 1),
         )
         return Along(slots=self.slots(after, encode), context=after.newest[:, None])

@@ -49,7 +49,7 @@ class Lstm(Memory[LstmState]):
         event_bias.data.copy_(bias)
 
     def initial_state(self, users: int) -> LstmState:
-        shape, like = (users, self.width), self.cell.weight_hh_l0
+        shape, like = (users, self.width), self.cell.all_weights[0][0]
         return LstmState(hidden=like.new_zeros(shape), cell=like.new_zeros(shape))
 
     def write(self, state: LstmState, events: Events, encode: Encode) -> LstmState:
@@ -78,7 +78,7 @@ class Lstm(Memory[LstmState]):
         return functional.linear(vectors, weight, event_bias + recurrent_bias)
 
     def _step(self, state: LstmState, told: Float[Tensor, "user gates"]) -> LstmState:
-        gates = told + functional.linear(state.hidden, self.cell.weight_hh_l0)
+        gates = told + functional.linear(state.hidden, self.cell.all_weights[0][1])
         admit, keep, update, show = gates.chunk(4, dim=1)
         cell = keep.sigmoid() * state.cell + admit.sigmoid() * update.tanh()
         return LstmState(hidden=show.sigmoid() * cell.tanh(), cell=cell)

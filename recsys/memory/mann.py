@@ -21,7 +21,7 @@ from recsys.memory.steps import after_all, after_each
 
 DECAY = 0.95  # of usage at every event
 WEAKEST, STRONGEST, STRENGTH = 1.0, 20.0, 4.0  # bounds of a head's strength, and where it starts
-ALIKE = 1e-4  # differences of usage that are rounding, not use
+EARLIER = 1e-4  # of slots used equally the first is taken, whatever rounding makes of them
 
 
 class MannState(NamedTuple):
@@ -144,10 +144,11 @@ class Mann(Memory[MannState]):
 def least_used(usage: Float[Tensor, "user slot"], *, heads: int) -> Float[Tensor, "user head slot"]:
     """A slot for each head, as ones and zeros: the least used for the first, the next for the next.
 
-    Of slots that are alike the first one: those that were never written are alike but for rounding,
-    which is another in every batch and runtime.
+    Slots that were never written are alike but for rounding, which is another in every batch and
+    runtime; so a later one counts as a little more used.
     """
-    left, least = torch.round(usage.detach() / ALIKE), []
+    slots = torch.arange(usage.shape[1], device=usage.device)
+    left, least = usage.detach() + EARLIER * slots, []
     for _ in range(heads):
         least.append(functional.one_hot(left.argmin(dim=1), usage.shape[1]))
         left = torch.where(least[-1] > 0, torch.inf, left)

@@ -39,7 +39,7 @@ class MeanPool(Memory[MeanPoolState]):
         )
 
     def initial_state(self, users: int) -> MeanPoolState:
-        weight = self.network[0].weight
+        weight = next(self.parameters())
         return MeanPoolState(
             total=weight.new_zeros(users, self.width),
             events=weight.new_zeros(users, dtype=torch.long),

@@ -90,7 +90,7 @@ class Mimn(Memory[MimnState]):
 
     def slots(self, state: MimnState, encode: Encode) -> Slots:
         rows = self.value(torch.cat([state.memory, state.channels], dim=2))
-        return rewritten(rows, rows)
+        return rewritten(rows, rows)._replace(written=state.written)
 
     def context(self, state: MimnState, encode: Encode) -> Float[Tensor, "user width"]:
         said = self.controller.said(state.controller)

@@ -14,6 +14,8 @@ from recsys.data.batches import Events
 from recsys.memory.causal import CausalConvolution, CausalState, Tape, only_slot, went_on
 from recsys.memory.contract import Along, Encode, Memory, Slots, Table
 
+SMALL = 0.1  # what a block starts with adding, so that an event's own vector is not drowned
+
 
 class Tcn(Memory[CausalState]):
     """``dilations`` has one list a residual block, in it one number a convolution."""
@@ -91,6 +93,7 @@ class ResidualBlock(nn.Module):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in dilations)
         self.dropout = nn.Dropout(dropout)
+        nn.init.constant_(self.norms[-1].weight, SMALL)
 
     def forward(
         self, vectors: Float[Tensor, "user event width"], tape: Tape

@@ -3,8 +3,8 @@
     h_l = (1 - a_l z_l) h_(l-1) + a_l z_l h~_l     a = softmax over slots of <key_l, W query>
     memory = <h_L, answer>
 
-A gated recurrent unit goes through the slots in their order (section 4.3, AUGRU), and the candidate's
-attention scales its update gate, so what does not concern the candidate passes by.
+A gated recurrent unit goes through the slots in their order (the paper's AUGRU). The candidate's
+attention scales its update gate, so that what does not concern the candidate passes by.
 """
 
 import torch
@@ -22,11 +22,11 @@ from recsys.output.hop import LOWEST, take
 class Dien(Output):
     """Slots should be interests, hidden states of a recurrent unit: memory ``dynamic``.
 
-    A null slot with a learned value stands before the first one: how an interest begins, and where a
-    candidate looks that no slot concerns.
+    A null slot with a learned value stands before the first one: how an interest begins, and where
+    a candidate looks that no slot concerns.
 
     Every candidate runs a recurrent unit of its own through all slots, at every position: for
-    listing again a few hundred candidates, and for training with few negatives.
+    ranking anew a few hundred candidates, and for training with few negatives.
     """
 
     explains = False
@@ -113,7 +113,7 @@ def next_item_loss(
     *,
     known: Bool[Tensor, "user event"],
 ) -> Float[Tensor, ""]:
-    """DIEN's auxiliary loss (section 4.2): what follows should be likelier than what does not.
+    """DIEN's auxiliary loss: what follows should be likelier than what does not.
 
     Args:
         states: Interests after each event: the keys of the slots.

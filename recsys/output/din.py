@@ -19,9 +19,9 @@ from recsys.output.hop import take
 class Din(Output):
     """``hidden`` units of one layer weigh a slot; a merged slot counts as often as it has events.
 
-    The activation unit cannot be factored: it needs candidate x slot x hidden, which ``every`` makes
-    for a few candidates at a time. So it is for listing again what a cheaper read has found, and for
-    catalogues of thousands.
+    The activation unit cannot be factored: it needs candidate x slot x hidden, which ``every``
+    makes for a few candidates at a time. So it is for ranking anew what a cheaper read has found,
+    and for catalogues of thousands.
     """
 
     explains = True
@@ -105,9 +105,8 @@ class ActivationUnit(nn.Module):
         query = self.query(queries) - self.difference(queries)
         asked = (keys[:, :, None] * self.product.weight).flatten(1, 2)  # no candidate x width
         product = (asked @ queries.transpose(1, 2)).unflatten(1, (-1, self.hidden))
-        return self.weight(self.bend(key[:, None] + query[:, :, None] + product.permute(0, 3, 1, 2)))[
-            ..., 0
-        ]
+        hidden = key[:, None] + query[:, :, None] + product.permute(0, 3, 1, 2)
+        return self.weight(self.bend(hidden))[..., 0]
 
 
 def _counts(slots: Slots) -> Float[Tensor, "row position slot"]:

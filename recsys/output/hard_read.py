@@ -13,12 +13,15 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recsys.errors import ConfigError
 from recsys.memory.contract import Slots
 from recsys.output.contract import Effect, Output, Reading, View
 from recsys.output.hop import SlotBias, with_null
 
+STRONGEST = 20.0
+ROUNDING = 1e-5  # equal slots come out of a matrix product this far apart, as shares
 Choose = Callable[[Tensor, int], Tensor]  # (weights, hop) -> how much of each slot it reads
 
 
@@ -51,15 +54,16 @@ class HardRead(Output):
         slots: int,
         hops: int,
         dropout: float,
+        strength: float,
         untold: Literal["soft", "straight_through"],
     ) -> None:
         super().__init__()
         self.hops, self.untold = hops, untold
-        self.norm = nn.ModuleList(nn.LayerNorm(width) for _ in range(hops))
         self.ask = nn.ModuleList(nn.Linear(width, width) for _ in range(hops))
         self.key = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(hops))
         self.bias = SlotBias(slots=slots, heads=hops)
         self.order = nn.Parameter(torch.zeros(max(hops - 1, 0), 2 * slots - 1))
+        self.strength = nn.Parameter(torch.full((hops,), strength / STRONGEST).logit())
         self.null = nn.Parameter(torch.zeros(hops))
         self.respond = nn.Linear((hops + 1) * width, width)
         self.scale = nn.LayerNorm(width)
@@ -162,8 +166,9 @@ class HardRead(Output):
         self, slots: Slots, query: Float[Tensor, "row position width"], *, hop: int
     ) -> Float[Tensor, "row position slot"]:
         """What the query and each slot have in common, for this hop."""
-        query = self.ask[hop](self.norm[hop](query))
-        return query @ self.key[hop](slots.keys).transpose(1, 2) / query.shape[-1] ** 0.5
+        ours = functional.normalize(self.ask[hop](query), dim=-1)
+        its = functional.normalize(self.key[hop](slots.keys), dim=-1)
+        return STRONGEST * self.strength[hop].sigmoid() * ours @ its.transpose(1, 2)
 
     def _later(
         self, age: Int[Tensor, "row position slot"], *, before: Float[Tensor, "row position slot"]
@@ -187,8 +192,8 @@ class HardRead(Output):
 def heaviest(
     weights: Float[Tensor, "row position slot"], *, age: Int[Tensor, "row position slot"]
 ) -> Int[Tensor, "row position"]:
-    """The slot of the greatest weight; of equal ones the most recent."""
-    best = weights == weights.amax(-1, keepdim=True)
+    """The slot of the greatest weight; of those that rounding alone tells apart the most recent."""
+    best = weights >= (1 - ROUNDING) * weights.amax(-1, keepdim=True)
     return torch.where(best, age, 1 << 31).argmin(-1)
 
 

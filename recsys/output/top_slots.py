@@ -1,7 +1,9 @@
 """Search, then read (SIM, Pi et al. 2020): a candidate reads only the slots that are most like it.
 
 The general search unit keeps the slots of the largest inner product with the candidate, the exact
-search unit is the candidate's read of those: long histories cost an attention of ``top`` slots.
+search unit is the candidate's read of those: of thousands of slots the faint ones cannot drown the
+few that matter. The search here looks at every slot, so it is exact and saves no time; an index
+over the keys would answer it as well.
 """
 
 import torch
@@ -93,5 +95,8 @@ def _at(view: View, place: int) -> View:
         gap_seconds=slots.gap_seconds[:, here],
     )
     return View(
-        slots=seen, user=view.user[:, here], logit=view.logit[:, :, here], hops=view.hops[:, :, here]
+        slots=seen,
+        user=view.user[:, here],
+        logit=view.logit[:, :, here],
+        hops=view.hops[:, :, here],
     )

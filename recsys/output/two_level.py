@@ -19,6 +19,7 @@ from recsys.output.contract import Effect, Output, Reading, View
 from recsys.output.hop import LOWEST, Hop, SlotBias, split, take, with_null
 
 FIRMEST = 10.0  # bound of the logit within a session
+NEVER = 2**40  # an age that no slot has
 
 
 class Sessions(NamedTuple):
@@ -163,7 +164,7 @@ class TwoLevel(Output):
         """What the sessions say of each candidate, or what they would without one slot."""
         filled = view.slots.filled[:, None].expand_as(told)
         if left_out is not None:
-            filled = filled.scatter(-1, left_out, False)  # noqa: FBT003 - the value that is written
+            filled = filled.scatter(-1, left_out, False)
         said = _said(self._sessions(view.slots), told, among=filled)
         return (self._flat(view, queries, left_out=left_out) * said).sum(-1)
 
@@ -212,7 +213,10 @@ def _share(sessions: Sessions, among: Bool[Tensor, "row h c slot"]) -> Tensor:
 
 
 def _said(
-    sessions: Sessions, told: Float[Tensor, "row head c slot"], *, among: Bool[Tensor, "row h d slot"]
+    sessions: Sessions,
+    told: Float[Tensor, "row head c slot"],
+    *,
+    among: Bool[Tensor, "row h d slot"],
 ) -> Float[Tensor, "row head c slot"]:
     """What the session of each slot says, if these are its members and tell this."""
     voice = sessions.voice * among
@@ -223,8 +227,7 @@ def _ends(
     slots: Slots, mates: Float[Tensor, "row slot slot"]
 ) -> tuple[Bool[Tensor, "row 1 position slot"], Bool[Tensor, "row 1 position slot"]]:
     """The session of the newest slot seen from each position, and that of the oldest if another."""
-    never = slots.age.shape[2] + slots.age.amax() + 1
-    newest = torch.where(slots.filled, slots.age, never).argmin(-1)
+    newest = torch.where(slots.filled, slots.age, NEVER).argmin(-1)
     oldest = torch.where(slots.filled, slots.age, -1).argmax(-1)
     first, last = (
         mates.gather(1, place[..., None].expand(-1, -1, mates.shape[2]))[:, None] > 0

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
 
 from recsys.data.batches import Events
 from recsys.errors import ConfigError
@@ -32,10 +33,24 @@ class Line(NamedTuple):
     support: tuple[int, ...]  # places among the statements
 
 
+class OnceEach(nn.Module):
+    """Looks up each distinct item of a batch once, for stories that repeat their sentences."""
+
+    def __init__(self, table: nn.Module) -> None:
+        super().__init__()
+        self.table = table
+
+    def forward(self, item: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape width"]:
+        """The vectors of these items."""
+        distinct, place = item.unique(return_inverse=True)
+        return functional.embedding(place, self.table(distinct))
+
+
 class Babi(Task):
     """A slot is a sentence, the question is one too, and each distinct answer is an option.
 
-    An answer of several words is one option. With several numbers one examinee learns all of them
+    An answer of several words is one option. It is an item too (``answers`` says which), so that it
+    may be looked up among the sentences. With several numbers one examinee learns all of them
     together; there is an exam for each. One of ten training stories is kept for rehearsals.
     """
 
@@ -56,9 +71,9 @@ class Babi(Task):
         self.train, self.held = self._episodes(train), self._episodes(held)
         self.tests = {f"task_{task}": self._episodes(test) for task, test in tests.items()}
 
-    def table(self, width: int) -> WordTable:
+    def table(self, width: int) -> nn.Module:
         """Sentences as their words, in their order."""
-        return WordTable(width, sentences=self.sentences, words=self.words)
+        return OnceEach(WordTable(width, sentences=self.sentences, words=self.words))
 
     def draw(self, episodes: int, generator: torch.Generator) -> Episodes:
         chosen = torch.randint(len(self.train.target), (episodes,), generator=generator)
@@ -74,10 +89,12 @@ class Babi(Task):
     def _index(self, lines: Sequence[Line]) -> None:
         """Gives each sentence, word and answer its index."""
         said = chain.from_iterable((*line.story, line.question) for line in lines)
-        self.item = _counted(dict.fromkeys(said), start=1)
+        answers = sorted({line.answer for line in lines})
+        self.item = _counted(dict.fromkeys([*said, *answers]), start=1)
         spoken = [words(sentence) for sentence in self.item]
         word = _counted(sorted(set(chain.from_iterable(spoken))), start=1)
-        self.option = _counted(sorted({line.answer for line in lines}), start=0)
+        self.option = _counted(answers, start=0)
+        self.answers = torch.tensor([self.item[answer] for answer in answers])
         self.items, self.words, self.options = len(self.item), len(word), len(self.option)
         self.sentences = torch.zeros(self.items + 1, max(map(len, spoken)), dtype=torch.long)
         for item, sentence in enumerate(spoken, 1):

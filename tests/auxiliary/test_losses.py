@@ -10,6 +10,7 @@ from recsys.auxiliary.decorrelate import Decorrelate
 from recsys.auxiliary.read_irrelevant import ReadIrrelevant
 from recsys.auxiliary.reconstruct import Reconstruct
 from recsys.auxiliary.utilise import Utilise
+from recsys.auxiliary.write_balance import WriteBalance
 from recsys.errors import ConfigError
 from tests.contract.parts import histories, recommender
 
@@ -80,3 +81,16 @@ def test_reconstruct_asks_the_newest_memory_of_a_past_item(memory):
     expected = torch.nn.functional.cross_entropy(scores, torch.arange(2))
     assert past[0] != past[1]
     torch.testing.assert_close(cost, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_write_balance_is_the_variance_of_what_the_slots_have_had_at_the_end():
+    step = seen("memory=mimn")
+    state = step.model.write(step.model.memory.initial_state(3), step.events)
+    expected = state.written.var(dim=1, unbiased=False).mean()
+    assert expected > 0
+    torch.testing.assert_close(WriteBalance(weight=2.0)(step), 2 * expected)
+
+
+def test_write_balance_refuses_a_memory_that_does_not_sum_its_writes():
+    with pytest.raises(ConfigError, match="memory=mimn"):
+        WriteBalance(weight=1.0)(seen("memory=gru"))

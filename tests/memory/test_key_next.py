@@ -1,5 +1,7 @@
 """Item -> next item: the second phase of a write needs the next event, and nothing comes before."""
 
+from itertools import pairwise
+
 import torch
 
 from recsys.data.batches import Events
@@ -66,6 +68,6 @@ def test_as_many_pairs_are_kept_as_there_are_slots():
     model = recommender("memory=key_next")
     items = list(range(1, SLOTS + 4))
     slots = written(model, told(*items))
-    assert pairs(model, slots) == list(zip(items, items[1:], strict=False))[-SLOTS:]
+    assert pairs(model, slots) == list(pairwise(items))[-SLOTS:]
     assert slots.age[0, 0, slots.filled[0, 0]].tolist() == list(range(SLOTS))[::-1]
     assert slots.values.shape == (1, SLOTS + 1, WIDTH)

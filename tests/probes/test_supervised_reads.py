@@ -1,0 +1,61 @@
+"""Two facts in a row, with labels that tell each hop or pass which fact to read."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from recsys.config import CONF
+from recsys.probe import prepare_examinee
+from recsys.probing import Lesson, examine
+from tests.probes.solving import ceiling, solve
+
+TOLD = ("task=two_facts", "slots=20", "lesson.supervise=1.0", "lesson.goal=0.001")
+HARD = (*TOLD, "memory=igor")
+GATED = (*TOLD, "memory=dynamic", "output.passes=2")
+
+
+def reads(*overrides, seed, within):
+    """Share of new stories answered right, and read right by each hop: the heaviest slot is it."""
+    settings = [f"seed={seed}", f"lesson.cpu_seconds={within}"]
+    with initialize_config_dir(CONF, version_base=None):
+        cfg = OmegaConf.create(
+            OmegaConf.to_container(compose("probe", [*overrides, *settings]), resolve=True)
+        )
+    torch.manual_seed(seed)
+    task = instantiate(cfg.task)
+    examinee = prepare_examinee(cfg, task=task)
+    optimizer = instantiate(cfg.optimizer)
+    report = examine(examinee, task, lesson=Lesson(**cfg.lesson), optimizer=optimizer, seed=seed)
+    told = task.exams(torch.Generator().manual_seed(100))["stories"]
+    with torch.no_grad():
+        hops = examinee.eval()(told).view.hops[:, :, 0]
+    slot = told.support + hops.shape[-1] - told.events.item.shape[1]
+    return [1 - report.errors["stories"], *(hops.argmax(-1) == slot).float().mean(0).tolist()]
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(900)
+def test_hard_reads_that_are_told_the_facts_read_them_and_answer():
+    for seed in (0, 1):
+        answer, first, second = reads(*HARD, seed=seed, within=30)
+        if answer >= 0.98 and first >= 0.99 and second >= 0.98:
+            break
+    assert answer >= 0.98
+    assert first >= 0.99
+    assert second >= 0.98
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(900)
+def test_one_hard_read_cannot():
+    errors = ceiling(*HARD, "memory.hops=1", "output.hops=1", within=10)
+    assert errors["stories"] >= 0.40
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(900)
+def test_gates_that_are_told_the_facts_answer():
+    errors = solve(*GATED, within=60, passes=lambda found: found["stories"] <= 0.02)
+    assert errors["stories"] <= 0.02
