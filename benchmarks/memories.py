@@ -62,7 +62,7 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
     return {
         "ml-100k": DataSet(
             prepare=["source=movielens", f"source.path={folder / 'ml-100k'}"],
-            train=["half_life=0.1", "trainer.max_epochs=6", "batch_size=64"],
+            train=["half_life=0.1", "trainer.max_epochs=8", "batch_size=16", "optimizer.lr=0.002"],
             floors=[*floors, "ease"],
         ),
         "beauty": DataSet(

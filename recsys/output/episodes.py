@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from recsys.memory.contract import Slots
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST
+from recsys.output.hop import with_null
 
 
 class Gates(NamedTuple):
@@ -33,8 +33,9 @@ class Episodes(Output):
 
     Gates look at the keys, episodes take in the values; a fact is both. Logs show the oldest event
     first. Empty slots leave an episode as it is, and a user without events is answered from the
-    question alone. ``View.hops`` holds the gates of DMN+, which sum to one; those of DMN do not, so
-    there it is a gate times what all later gates leave of it.
+    question alone. ``View.hops`` holds the gates of DMN+, which sum to one with a null slot's, so
+    that an episode may pass by everything; those of DMN do not, so there it is a gate times what
+    all later gates leave of it.
 
     The features of the gates are position x slot x 4 width: the form of the literature, and what
     training at every position costs here.
@@ -49,10 +50,12 @@ class Episodes(Output):
         super().__init__()
         self.passes, self.plus = passes, form == "dmn_plus"
         self.feature = nn.Linear(4 * width, width)
-        self.loudness = nn.Linear(width, 1, bias=not self.plus)  # a softmax would not feel it
+        self.loudness = nn.Linear(width, 1, bias=not self.plus)  # the null slot has one instead
+        self.null = nn.Parameter(torch.zeros(1 if self.plus else 0))
         for layer in (self.feature, self.loudness):
             nn.init.xavier_normal_(layer.weight)
         self.cell = EpisodeCell(width=width, forgets=not self.plus)
+        self.start = nn.Parameter(torch.zeros(width))  # of an episode; one slot alone trains it too
         self.update = (
             nn.ModuleList(nn.Linear(3 * width, width) for _ in range(passes))
             if self.plus
@@ -68,7 +71,7 @@ class Episodes(Output):
         weights = [torch.zeros_like(slots.bias[:, None])[:, :0]]
         for number in range(self.passes):
             gates = self._gates(slots, keys, question=context, memory=memory)
-            episode = self.cell.through(values, gate=gates.gate)
+            episode = self.cell.through(values, gate=gates.gate, start=self.start)
             memory = self._updated(memory, episode, question=context, number=number)
             weights.append(gates.weight[:, None])
         user = self.scale(self.respond(self.dropout(torch.cat([memory, context], dim=-1))))
@@ -113,7 +116,7 @@ class Episodes(Output):
         alike = [fact * asked, fact * known, (fact - asked).abs(), (fact - known).abs()]
         logit = self.loudness(self.feature(torch.cat(alike, dim=-1)).tanh())[..., 0] + slots.bias
         if self.plus:
-            gate = torch.where(slots.filled, logit, LOWEST).softmax(-1) * slots.filled
+            gate = with_null(logit[:, None], filled=slots.filled, null=self.null)[:, 0]
             return Gates(gate=gate, weight=gate)
         gate = logit.sigmoid() * slots.filled
         left = functional.logsigmoid(-logit) * slots.filled
@@ -165,10 +168,11 @@ class EpisodeCell(nn.Module):
         facts: Float[Tensor, "row slot width"],
         *,
         gate: Float[Tensor, "row position slot"],
+        start: Float[Tensor, " width"],
     ) -> Float[Tensor, "row position width"]:
         """The episode after all slots, first one first; all positions at once."""
         by_slot = gate.permute(2, 0, 1)[..., None], self.of_fact(facts).transpose(0, 1)[:, :, None]
-        hidden = facts.new_zeros(*gate.shape[:2], facts.shape[2])
+        hidden = start.expand(*gate.shape[:2], -1)
         if torch.onnx.is_in_onnx_export():
             return self._scanned(hidden, by_slot)
         for share, fact in zip(*(field.unbind(0) for field in by_slot), strict=True):
@@ -182,4 +186,4 @@ class EpisodeCell(nn.Module):
             return self(before, slot[1], gate=slot[0]), slot[0].clone()
 
         shares, facts = (field.contiguous() for field in by_slot)
-        return scan(step, hidden, (shares, facts))[0]
+        return scan(step, hidden.contiguous(), (shares, facts))[0]

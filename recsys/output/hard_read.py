@@ -149,6 +149,7 @@ class HardRead(Output):
         """Hop after hop, each reading what is chosen for it."""
         bias = self.bias(slots)
         weights, known = [torch.zeros_like(bias[:, :0])], [context]
+        read = torch.zeros_like(slots.bias)
         for hop in range(self.hops):
             logit = self._alike(slots, sum(known[1:], context), hop=hop) + bias[:, hop]
             if hop:

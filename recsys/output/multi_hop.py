@@ -25,10 +25,11 @@ class MultiHop(Output):
     memory without layers shows its keys and values to every hop. Each layer has a vector for every
     age, which is added to its slots.
 
-    The weights of filled slots sum to one, and to zero for a user without events. During the first
+    The softmax goes over all ``slots`` places of the memory: an empty one has logit 0 and value 0,
+    so little is read of a short history unless it is to the point. During the first
     ``linear_steps`` looks in training the softmax is left out; what is looked at otherwise is read
-    as training stands. ``blanks`` makes slots older than they are, in training: up to this share
-    of empty slots stand among them.
+    as training stands. ``blanks`` makes slots older than they are, in training: up to this share of
+    empty slots stand among them.
     """
 
     slot_width = 0
@@ -117,12 +118,14 @@ class MultiHop(Output):
     def _weights(
         self, logit: Float[Tensor, "row position slot"], slots: Slots
     ) -> Float[Tensor, "row position slot"]:
+        count = slots.bias.exp() * slots.filled
+        events = count.sum(-1, keepdim=True)
+        empty = (self.age.shape[1] - events).clamp(min=0).log().clamp(min=LOWEST)
         masked = torch.where(slots.filled, logit + slots.bias, LOWEST)
-        soft = masked.softmax(-1) * slots.filled
+        soft = torch.cat([masked, empty], dim=-1).softmax(-1)[..., :-1]
         if not self.linear_steps:
             return soft
-        long = (slots.filled.sum(-1, keepdim=True) / LONG).clamp(min=1)
-        linear = logit * slots.bias.exp() * slots.filled / long.sqrt()
+        linear = logit * count / (events / LONG).clamp(min=1).sqrt()
         return torch.where(self.looks < self.linear_steps, linear, soft)
 
     def _age(self, slots: Slots) -> Int[Tensor, "row position slot"]:

@@ -56,13 +56,12 @@ def numpy_gates(read, keys, filled, bias, *, question, memory):
     logits = np.where(filled, logits, -np.inf)
     if not read.plus:
         return sigmoid(logits)
-    if not filled.any():
-        return np.zeros(len(keys))
-    return np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    loud = np.exp(logits)
+    return loud / (loud.sum() + np.exp(read.null.item()))
 
 
 def numpy_episode(read, values, gates):
-    hidden = np.zeros(WIDTH)
+    hidden = read.start.detach().numpy()
     for value, gate in zip(values, gates, strict=True):
         if read.plus:
             new, _ = recurrent(read.cell, value, hidden)
@@ -111,7 +110,7 @@ def test_a_gate_of_one_alone_makes_the_episode_that_slot(form):
     cell, world = reader(form).cell, slots()
     gate = torch.zeros(ROWS, POSITIONS, SLOTS, dtype=torch.float64)
     gate[..., 2] = 1
-    got = cell.through(world.values, gate=gate)
+    got = cell.through(world.values, gate=gate, start=torch.zeros(WIDTH, dtype=torch.float64))
     nothing = np.zeros(WIDTH)
     for row in range(ROWS):
         value = world.values[row, 2].numpy()
@@ -150,15 +149,23 @@ def test_empty_slots_leave_no_trace(form):
     assert (before.hops[:, :, 0][empty[:, None].expand(-1, PASSES, -1)] == 0).all()
 
 
-def test_the_gates_of_dmn_plus_sum_to_one_and_the_shares_of_dmn_to_at_most_one():
+@pytest.mark.parametrize("form", FORMS)
+def test_an_episode_shares_at_most_one_among_the_slots(form):
     world = slots()
-    plus, dmn = (reader(form).look(world, CONTEXT).hops.sum(-1) for form in FORMS)
-    seen = world.filled.any(-1)[:, None].expand_as(plus)
-    torch.testing.assert_close(plus[seen], torch.ones_like(plus[seen]))
-    assert (dmn[seen] < 1).all()
-    assert (dmn[seen] > 0).all()
-    assert (plus[~seen] == 0).all()
-    assert (dmn[~seen] == 0).all()
+    share = reader(form).look(world, CONTEXT).hops.sum(-1)
+    seen = world.filled.any(-1)[:, None].expand_as(share)
+    assert (share[seen] < 1).all()
+    assert (share[seen] > 0).all()
+    assert (share[~seen] == 0).all()
+
+
+def test_a_loud_null_slot_lets_an_episode_pass_by_everything():
+    read = reader("dmn_plus")
+    with torch.no_grad():
+        read.null.fill_(1e3)
+    world = slots()
+    other = world._replace(keys=-world.keys, values=-world.values)
+    assert torch.equal(read.look(world, CONTEXT).user, read.look(other, CONTEXT).user)
 
 
 @pytest.mark.parametrize("form", FORMS)

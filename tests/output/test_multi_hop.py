@@ -53,7 +53,8 @@ def told(read, world, *, row, position, linear=False):
         if linear:
             weights = {s: found[s] * count[s] for s in filled}
         else:
-            total = sum(exp(found[s]) * count[s] for s in filled)
+            empty = max(read.age.shape[1] - sum(count.values()), 0)
+            total = sum(exp(found[s]) * count[s] for s in filled) + empty
             weights = {s: exp(found[s]) * count[s] / total for s in filled}
         if read.again is not None:
             query = (read.again.weight @ torch.tensor(query, dtype=torch.float64)).tolist()
@@ -86,12 +87,29 @@ def test_a_memory_without_layers_shows_its_keys_and_values_to_every_hop():
     torch.testing.assert_close(read.look(world, CONTEXT).user, context)
 
 
-def test_weights_sum_to_one_and_to_zero_for_a_user_without_events():
+def test_a_full_memory_reads_with_weights_that_sum_to_one():
+    read, world = reader(), layered(HOPS + 1)
+    full = torch.ones_like(world.filled)
+    world = world._replace(filled=full, bias=torch.zeros_like(world.bias))
+    total = read.look(world, CONTEXT).hops.sum(-1)
+    torch.testing.assert_close(total, torch.ones_like(total))
+
+
+def test_an_empty_place_weighs_as_much_as_a_slot_that_says_nothing():
+    few, many = reader(hops=1), reader(hops=1, ages=40)
+    many.age.data[:, :SLOTS] = few.age.data
+    world = layered(2)._replace(bias=torch.zeros(ROWS, POSITIONS, SLOTS, dtype=torch.float64))
+    less = many.look(world, CONTEXT).hops[:, 0].sum(-1)
+    read = few.look(world, CONTEXT).hops[:, 0].sum(-1)
+    empty = SLOTS - world.filled.sum(-1)
+    loud = torch.where(read > 0, read * empty / (1 - read), 0)[empty > 0]
+    torch.testing.assert_close(less[empty > 0], loud / (loud + empty[empty > 0] + 40 - SLOTS))
+
+
+def test_a_user_without_events_reads_nothing():
     read, world = reader(), layered(HOPS + 1)
     view = read.look(world, CONTEXT)
-    total = view.hops.sum(-1)
     assert (view.hops.transpose(1, 2)[~world.filled.any(-1)] == 0).all()
-    torch.testing.assert_close(total.amin(1), world.filled.any(-1).double())
     assert torch.equal(view.user[0, LAST], CONTEXT[0, LAST])
 
 
