@@ -78,28 +78,47 @@ class Blocks(nn.ModuleList):
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, layer norm, ReLU, dropout for each dilation; then what came in is added.
-
-    The norm is over one event's vector: one over time would let the future leak.
-    """
+    """A filter for each dilation, one after another; then what came in is added."""
 
     def __init__(
         self, *, width: int, kernel: int, dilations: Sequence[int], dropout: float
     ) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(
-            CausalConvolution(width=width, kernel=kernel, dilation=dilation)
-            for dilation in dilations
+        gains = [1.0] * (len(dilations) - 1) + [SMALL]
+        self.filters = nn.ModuleList(
+            Filter(width=width, kernel=kernel, dilation=dilation, gain=gain, dropout=dropout)
+            for dilation, gain in zip(dilations, gains, strict=True)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in dilations)
-        self.dropout = nn.Dropout(dropout)
-        nn.init.constant_(self.norms[-1].weight, SMALL)
 
     def forward(
         self, vectors: Float[Tensor, "user event width"], tape: Tape
     ) -> Float[Tensor, "user event width"]:
         """As many vectors as came in; ``tape`` tells what came before them."""
         found = vectors
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            found = self.dropout(functional.relu(norm(tape.through(convolution, found))))
+        for filtered in self.filters:
+            found = filtered(found, tape)
         return vectors + found
+
+
+class Filter(nn.Module):
+    """Convolution, layer norm, ReLU, dropout.
+
+    The norm is over one event's vector: one over time would let the future leak. Its weights start
+    at ``gain``.
+    """
+
+    def __init__(
+        self, *, width: int, kernel: int, dilation: int, gain: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.convolution = CausalConvolution(width=width, kernel=kernel, dilation=dilation)
+        self.norm = nn.LayerNorm(width)
+        nn.init.constant_(self.norm.weight, gain)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, vectors: Float[Tensor, "user event width"], tape: Tape
+    ) -> Float[Tensor, "user event width"]:
+        """What is found at each event; ``tape`` tells what came before these vectors."""
+        found = self.norm(tape.through(self.convolution, vectors))
+        return self.dropout(functional.relu(found))

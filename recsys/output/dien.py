@@ -103,7 +103,8 @@ class Dien(Output):
     ) -> Float[Tensor, "row candidate width"]:
         """What the unit holds after the last slot."""
         first = self.start.expand(slots.values.shape[0], 1, -1)
-        return self.cell.through(torch.cat([first, slots.values], dim=1), gate=share)
+        facts = torch.cat([first, slots.values], dim=1)
+        return self.cell.through(facts, gate=share, start=torch.zeros_like(self.start))
 
 
 def next_item_loss(

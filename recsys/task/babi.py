@@ -72,8 +72,14 @@ class Babi(Task):
         self.tests = {f"task_{task}": self._episodes(test) for task, test in tests.items()}
 
     def table(self, width: int) -> nn.Module:
-        """Sentences as their words, in their order."""
-        return OnceEach(WordTable(width, sentences=self.sentences, words=self.words))
+        """Sentences as their words, in their order.
+
+        A word's place weighs the same in all sentences, as if each were as long as the longest,
+        and the weights of a word are one on average; so does the authors' own program.
+        """
+        table = WordTable(width, sentences=self.sentences, words=self.words)
+        table.place = 2 * table.place[-1:].expand_as(table.place)
+        return OnceEach(table)
 
     def draw(self, episodes: int, generator: torch.Generator) -> Episodes:
         chosen = torch.randint(len(self.train.target), (episodes,), generator=generator)

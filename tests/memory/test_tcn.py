@@ -46,9 +46,10 @@ def oracle(memory, x, *, dilations):
     for block, its in enumerate(dilations):
         found = x
         for place, dilation in enumerate(its):
-            at = f"network.{block}.convolutions.{place}.filter"
+            step = f"network.{block}.filters.{place}"
+            at = f"{step}.convolution.filter"
             found = convolved(found, named[f"{at}.weight"], named[f"{at}.bias"], dilation=dilation)
-            norm = [named[f"network.{block}.norms.{place}.{part}"] for part in ("weight", "bias")]
+            norm = [named[f"{step}.norm.{part}"] for part in ("weight", "bias")]
             found = np.array([np.maximum(layer_norm(row, *norm), 0) for row in found])
         x = x + found
     return x

@@ -133,3 +133,14 @@ def test_the_real_tasks_have_a_thousand_questions_each(datasets):
 def test_the_larger_set_is_packed(datasets):
     task = Babi(path=str(datasets / "babi" / "en-10k"), number=15)
     assert len(task.train.target) + len(task.held.target) == 10_000
+
+
+def test_a_word_weighs_the_same_at_a_place_of_any_sentence(folder):
+    task = Babi(path=str(folder), number=3)
+    table = task.table(5)
+    weight, there = table.table.place, task.sentences.shape[1]
+    assert (weight == weight[:1]).all()
+    k, j = torch.arange(1, 6) / 5, torch.arange(1, there + 1)[:, None] / there
+    torch.testing.assert_close(weight[0], 2 * ((1 - j) - k * (1 - 2 * j)))
+    item = torch.tensor([[3, 0, 3], [1, 2, 0]])
+    assert torch.equal(table(item), table.table(item))
