@@ -53,8 +53,8 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
         said["prepared"] = time.process_time()
         import lightning
 
-        from recsys.data.datamodule import HistoryData
         from recsys.auxiliary.disturbance import Disturbance
+        from recsys.data.datamodule import HistoryData
         from recsys.rehearsal import rehearse
         from recsys.run import assemble, training_counts
         from recsys.system import RecommenderSystem

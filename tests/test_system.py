@@ -13,7 +13,7 @@ HISTORIES = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11, 3, 5]]
 
 
 def system(*words, seed=7, k=3, loss=None, dropout=0.0, auxiliaries=None, **disturbed):
-    from recsys.auxiliary.disturbance import Disturbance
+    from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
     from recsys.loss.sampled_softmax import SampledSoftmax
     from recsys.system import RecommenderSystem
 
@@ -22,7 +22,7 @@ def system(*words, seed=7, k=3, loss=None, dropout=0.0, auxiliaries=None, **dist
         model=recommender(*words, f"dropout={dropout}").train(),
         loss=loss or SampledSoftmax(count=count, negatives=5, popular=0.0),
         auxiliaries=auxiliaries or {},
-        disturbance=Disturbance(**{"event_dropout": 0.0, "decoys": 0.0, "dot_dropout": 0.0, **disturbed}),
+        disturbance=Disturbance(**{**dict.fromkeys(DISTURBANCES, 0.0), **disturbed}),
         optimizer=torch.optim.Adam,
         items=ITEMS,
         k=k,

@@ -4,6 +4,7 @@ A controller's state is one tensor, so that memories need not know which one the
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -53,7 +54,7 @@ class GatedUnit(Controller):
 
 
 class LongShortTerm(Controller):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997); its cell stands behind what it says."""
+    """Long short-term memory (Hochreiter and Schmidhuber 1997); the cell follows what it says."""
 
     def __init__(self, *, given: int, width: int) -> None:
         super().__init__()
@@ -65,7 +66,11 @@ class LongShortTerm(Controller):
         return torch.cat(self.cell(given, (hidden, cell)), dim=1)
 
 
-KINDS = {"gru": GatedUnit, "lstm": LongShortTerm, "feed_forward": FeedForward}
+KINDS: dict[str, Callable[..., Controller]] = {
+    "gru": GatedUnit,
+    "lstm": LongShortTerm,
+    "feed_forward": FeedForward,
+}
 Kind = Literal["gru", "lstm", "feed_forward"]
 
 

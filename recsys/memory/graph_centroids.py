@@ -23,7 +23,7 @@ class GraphCentroidsState(NamedTuple):
     """4 bytes times ((width + 1) times centroids + width) a user."""
 
     total: Float[Tensor, "user slot width"]  # of events times their shares: C^T X
-    count: Float[Tensor, "user slot"]  # of events, shares added up
+    events: Float[Tensor, "user slot"]  # of events, shares added up
     newest: Float[Tensor, "user width"]  # the newest event
 
 
@@ -49,7 +49,7 @@ class GraphCentroids(Memory[GraphCentroidsState]):
         _, centroids, width = self.keys.shape
         return GraphCentroidsState(
             total=self.keys.new_zeros(users, centroids, width),
-            count=self.keys.new_zeros(users, centroids),
+            events=self.keys.new_zeros(users, centroids),
             newest=self.keys.new_zeros(users, width),
         )
 
@@ -63,19 +63,19 @@ class GraphCentroids(Memory[GraphCentroidsState]):
         seen = torch.cat([state.newest[:, None], vectors], dim=1)
         return GraphCentroidsState(
             total=state.total + shares.transpose(1, 2) @ vectors,
-            count=state.count + shares.sum(1),
+            events=state.events + shares.sum(1),
             newest=seen.gather(1, place)[:, 0],
         )
 
     def slots(self, state: GraphCentroidsState, encode: Encode) -> Slots:
-        mean = state.total / state.count.clamp(min=RAREST)[..., None]
+        mean = state.total / state.events.clamp(min=RAREST)[..., None]
         told = functional.leaky_relu(self.cluster(mean))
-        age = torch.zeros_like(state.count[:, None], dtype=torch.long)
+        age = torch.zeros_like(state.events[:, None], dtype=torch.long)
         return Slots(
             keys=told,
             values=told,
-            bias=state.count[:, None].clamp(min=RAREST).log(),
-            filled=state.count[:, None] > 0,
+            bias=state.events[:, None].clamp(min=RAREST).log(),
+            filled=state.events[:, None] > 0,
             age=age,
             gap_seconds=age,
             item=age[:, 0],
@@ -93,7 +93,7 @@ class GraphCentroids(Memory[GraphCentroidsState]):
         added = shares[..., None] * vectors[:, :, None]
         states = GraphCentroidsState(
             total=(state.total[:, None] + added.cumsum(1)).flatten(0, 1),
-            count=(state.count[:, None] + shares.cumsum(1)).flatten(0, 1),
+            events=(state.events[:, None] + shares.cumsum(1)).flatten(0, 1),
             newest=torch.cat([state.newest[:, None], vectors], dim=1)
             .gather(1, place)
             .flatten(0, 1),

@@ -28,7 +28,7 @@ from recsys.memory.steps import after_all, after_each
 
 
 class NtmState(NamedTuple):
-    """4 (N W + 2 H N + H W + C) bytes a user: N slots of width W, H pairs of heads, controller C."""
+    """4 (N W + 2 H N + H W + C) bytes a user: N slots of width W, H head pairs, controller C."""
 
     memory: Float[Tensor, "user slot key"]
     head_weights: Float[Tensor, "user head slot"]  # of the read heads, then of the write heads

@@ -33,9 +33,10 @@ class Collaborative(Output):
     def __init__(self, *, width: int, hops: int) -> None:
         super().__init__()
         self.slot_width = width
-        self.hops = nn.ModuleList(nn.Linear(width, width) for _ in range(hops - 1))
-        for hop in self.hops:
+        hops_after = [nn.Linear(width, width) for _ in range(hops - 1)]
+        for hop in hops_after:
             nn.init.ones_(hop.bias)  # so that ReLU lets the first gradients through
+        self.hops = nn.ModuleList(hops_after)
         self.null = nn.Parameter(torch.zeros(()))
         self.taste = nn.Linear(width, width, bias=False)
         self.told = nn.Linear(width, width)

@@ -60,7 +60,9 @@ class Babi(Task):
 
     def __init__(self, *, path: str, number: int | Sequence[int]) -> None:
         numbers = [number] if isinstance(number, int) else list(number)
-        train, held, tests = [], [], {}
+        train: list[Line] = []
+        held: list[Line] = []
+        tests: dict[int, list[Line]] = {}
         for task in numbers:
             stories = read(_file(Path(path), task, "train"))
             kept = len(stories) - len(stories) // HELD_OUT
@@ -124,7 +126,9 @@ class Babi(Task):
 def read(path: Path) -> list[list[Line]]:
     """The questions of each story in a file, plain or gzip."""
     open_text = gzip.open if path.suffix == ".gz" else open
-    stories, said, places = [], [], {}
+    stories: list[list[Line]] = []
+    said: list[str] = []
+    places: dict[int, int] = {}
     with open_text(path, "rt", encoding="utf-8") as file:
         for number, text in (line.split(maxsplit=1) for line in file):
             if number == "1":

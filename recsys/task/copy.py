@@ -5,6 +5,8 @@ next pattern is due, bit by bit. Longer sequences than in training show whether 
 learned or a trajectory.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ MARKS = 3  # start, end, blank; they come after the patterns
 
 
 class Copy(Task):
-    """Patterns of ``parts`` bits; item 1 is the pattern of zeros, item 2 to the power of bits that of ones.
+    """Patterns of bits: item 1 is all zeros, item 2 ** ``bits`` all ones.
 
     Training has one length a batch, drawn from 1 to ``longest``; exams have those of ``lengths``.
     """
@@ -26,7 +28,7 @@ class Copy(Task):
     options = 2
     asks = False
 
-    def __init__(self, *, bits: int, longest: int, lengths: list[int], sitting: int) -> None:
+    def __init__(self, *, bits: int, longest: int, lengths: Sequence[int], sitting: int) -> None:
         self.parts, self.longest = bits, longest
         self.lengths, self.sitting = lengths, sitting
         self.patterns = 2**bits

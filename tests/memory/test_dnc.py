@@ -35,6 +35,11 @@ def computer(fixes=ALL, *, links=True, stir=0.4, **sizes):
     return memory.double().eval()
 
 
+def unasked(events):
+    """I, where a memory has no reason to ask it."""
+    raise AssertionError
+
+
 def oneplus(number):
     return 1 + np.log1p(np.exp(number))
 
@@ -296,7 +301,7 @@ def test_a_state_takes_as_many_bytes_as_the_page_says(links, numbers):
 def test_the_context_of_nobody_is_zero():
     memory = computer(stir=1.0)
     assert torch.equal(
-        memory.context(memory.initial_state(2), None), torch.zeros(2, WIDTH).double()
+        memory.context(memory.initial_state(2), unasked), torch.zeros(2, WIDTH).double()
     )
 
 
@@ -317,5 +322,5 @@ def test_dropout_falls_on_the_bypass_only():
     state = story(memory, torch.eye(WIDTH).double())
     quiet = state._replace(controller=torch.zeros_like(state.controller))
     memory.train()
-    assert torch.equal(memory.context(quiet, None), memory.context(quiet, None))
-    assert not torch.equal(memory.context(state, None), memory.context(state, None))
+    assert torch.equal(memory.context(quiet, unasked), memory.context(quiet, unasked))
+    assert not torch.equal(memory.context(state, unasked), memory.context(state, unasked))

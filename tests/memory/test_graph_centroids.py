@@ -62,7 +62,7 @@ def test_every_event_is_shared_out_wholly_and_the_state_never_grows():
     made = memory().double()
     state = made.write(made.initial_state(1), had(*HISTORY), encode)
     assert state.total.shape == (1, CENTROIDS, WIDTH)
-    torch.testing.assert_close(state.count.sum(), torch.tensor(float(len(HISTORY))).double())
+    torch.testing.assert_close(state.events.sum(), torch.tensor(float(len(HISTORY))).double())
     torch.testing.assert_close(state.total.sum(1)[0], TABLE[HISTORY].sum(0))
 
 

@@ -1,5 +1,7 @@
 """Which slot was written after which: known answers worked out by hand."""
 
+from itertools import pairwise
+
 import torch
 
 from recsys.memory.links import backward, forward, linked, preceded, sharpened
@@ -23,7 +25,7 @@ def after(writes):
 def test_sharp_writes_are_linked_in_their_order():
     links, precedence = after([one_hot(slot) for slot in ORDER])
     expected = torch.zeros(4, 4)
-    for before, later in zip(ORDER, ORDER[1:], strict=False):
+    for before, later in pairwise(ORDER):
         expected[later, before] = 1
     assert torch.equal(links[0], expected)
     assert torch.equal(precedence, one_hot(1))

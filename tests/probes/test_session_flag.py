@@ -16,6 +16,7 @@ def test_two_levels_answer_what_the_session_knows():
 
 
 @pytest.mark.acceptance
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("flat", [ASKED, ["output.hops=2"]])
 def test_a_flat_read_of_the_same_memory_cannot(flat):
     errors = ceiling(*TASK, "output=candidate_read", *flat, within=40)
@@ -23,6 +24,7 @@ def test_a_flat_read_of_the_same_memory_cannot(flat):
 
 
 @pytest.mark.acceptance
+@pytest.mark.timeout(900)
 def test_the_mean_of_all_events_cannot():
     errors = ceiling("task=session_flag", "memory=mean_pool", "question=written", within=40)
     assert errors["stories"] >= 0.5

@@ -17,6 +17,7 @@ def test_two_propagations_know_the_value_two_items_on():
 
 
 @pytest.mark.acceptance
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("propagations", [0, 1])
 def test_fewer_propagations_know_no_more_than_the_ring_allows(propagations):
     errors = ceiling(*TASK, f"memory.propagations={propagations}", within=30)
