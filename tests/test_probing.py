@@ -1,6 +1,5 @@
 """Tasks small enough that the right answer of every part of the teaching is known."""
 
-
 import pytest
 import torch
 

@@ -95,4 +95,4 @@ def _before(
 ) -> Bool[Tensor, "row position slot"]:
     """The slots before the window, or all where there is none."""
     before = filled & ~recent
-    return torch.where(before.any(-1, keepdim=True), before, filled)
+    return before | (filled & ~before.any(-1, keepdim=True))

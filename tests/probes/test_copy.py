@@ -15,6 +15,8 @@ NTM = (
 )
 
 
+@pytest.mark.acceptance
+@pytest.mark.timeout(900)
 def test_a_turing_machine_copies_twice_as_many_patterns_as_it_was_taught_with():
     errors = solve(
         *NTM, within=120, passes=lambda wrong: wrong["10"] <= 0.001 and wrong["20"] <= 0.01

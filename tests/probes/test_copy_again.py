@@ -24,6 +24,9 @@ SETTINGS = (
     "lesson.check_every=500",
     "lesson.cpu_seconds=150",
 )
+PASS = 0.01  # share of wrong bits
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 
 @cache
@@ -41,7 +44,9 @@ def taught(seed):
 
 
 def better_of_two():
-    return min((taught(seed) for seed in (0, 1)), key=lambda found: found[2]["5"])
+    """The first that passes, else the second."""
+    first = taught(0)
+    return first if first[2]["5"] <= PASS else taught(1)
 
 
 @torch.no_grad()
@@ -60,12 +65,10 @@ def kept_of_what_was_said(examinee, episodes):
     return torch.cat(found).mean().item()
 
 
-@pytest.mark.acceptance
 def test_five_copies_of_four_patterns_go_through_six_slots():
-    assert better_of_two()[2]["5"] <= 0.01
+    assert better_of_two()[2]["5"] <= PASS
 
 
-@pytest.mark.acceptance
 def test_slots_are_freed_once_they_were_read():
     examinee, task, _ = better_of_two()
     episodes = task.exams(torch.Generator().manual_seed(9))["5"]

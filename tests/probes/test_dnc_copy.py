@@ -1,5 +1,7 @@
 """The copy task again: links tell a reading head what was written next, at any length."""
 
+import pytest
+
 from tests.probes.solving import solve
 
 DNC = (
@@ -16,6 +18,8 @@ DNC = (
 )
 
 
+@pytest.mark.acceptance
+@pytest.mark.timeout(900)
 def test_a_neural_computer_copies_half_as_many_again_as_it_was_taught_with():
     errors = solve(*DNC, within=60, passes=lambda wrong: wrong["12"] <= 0.01)
     assert errors["8"] <= 0.01
