@@ -7,7 +7,7 @@ EVERYTHING := .venv/everything.stamp
 TRAINING := .venv/training.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test acceptance check format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,6 +22,9 @@ demo: $(TRAINING)  ## simulate users, train a memory, recommend with reasons (ru
 
 test: $(EVERYTHING)  ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+acceptance: $(EVERYTHING)  ## memories learn the tasks of their literature, controls fail (long)
+	$(BIN)/python -m pytest -m acceptance -n 2
 
 check: $(EVERYTHING)  ## formatting, lint, types: what CI runs
 	$(BIN)/ruff format --check .
