@@ -72,7 +72,7 @@ class Memory(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def context(self, state: State, encode: Encode) -> Float[Tensor, "user width"]:
-        """The user's present: the first query of O and the dot term of R. Zero for no event."""
+        """The user's present, alike for all without an event: O's first query, R's dot term."""
 
     @abstractmethod
     def along(self, state: State, events: Events, encode: Encode) -> Along:
