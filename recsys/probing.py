@@ -188,8 +188,8 @@ def read_support(view: View, episodes: Episodes) -> Tensor:
     hops = min(view.hops.shape[1], episodes.support.shape[1])
     slots = view.hops.shape[-1]
     place = episodes.support[:, :hops]
-    known = place >= 0
     slot = place + slots - episodes.events.item.shape[1]
+    known = (place >= 0) & (slot >= 0)  # a log may have forgotten the event
     weight = view.hops[:, :hops, 0].gather(2, slot.clamp(min=0)[..., None])[..., 0]
     lost = -weight.clamp(min=FAINTEST).log()
     return (lost * known).sum() / known.sum().clamp(min=1)

@@ -126,3 +126,12 @@ def test_no_known_support_costs_nothing():
     sitter = examinee(task).eval()
     episodes = task.draw(2, torch.Generator().manual_seed(0))
     assert read_support(sitter(episodes).view, episodes) == 0
+
+
+def test_an_event_that_the_log_has_forgotten_is_not_known():
+    task = Echo(asks=True)
+    sitter = examinee(task).eval()
+    episodes = task.draw(2, torch.Generator().manual_seed(0))
+    longer = Events(*(torch.cat([field, field], dim=1) for field in episodes.events))
+    episodes = episodes._replace(events=longer, support=torch.tensor([[0], [3]]))
+    assert read_support(sitter(episodes).view, episodes) == 0
