@@ -17,6 +17,8 @@ class EventInput(nn.Module):
         super().__init__()
         self.item = table(width)
         self.behaviour = nn.Embedding(behaviours + 1, width, padding_idx=0) if behaviours else None
+        if self.behaviour is not None:  # no louder than the items, or content addresses drown
+            nn.init.normal_(self.behaviour.weight.data[1:], std=0.1)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, events: Events) -> Float[Tensor, "user event width"]:
