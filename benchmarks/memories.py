@@ -45,8 +45,6 @@ EVERYWHERE = [
     "tracking=none",
     "dry_run=false",
     "slots=50",
-    "patience=2",
-    "loss.negatives=128",
     "baselines=[]",
 ]
 
@@ -62,7 +60,15 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
     return {
         "ml-100k": DataSet(
             prepare=["source=movielens", f"source.path={folder / 'ml-100k'}"],
-            train=["half_life=0.1", "trainer.max_epochs=8", "batch_size=16", "optimizer.lr=0.002"],
+            train=[
+                "half_life=0.1",
+                "trainer.max_epochs=15",
+                "patience=3",
+                "batch_size=16",
+                "optimizer.lr=0.001",
+                "averaging=0.98",
+                "loss.negatives=512",
+            ],
             floors=[*floors, "ease"],
         ),
         "beauty": DataSet(
@@ -73,7 +79,9 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
             ],
             train=[
                 "trainer.max_epochs=8",
-                "batch_size=256",
+                "patience=2",
+                "loss.negatives=128",
+                "batch_size=64",
                 "dropout=0.4",
                 "optimizer.lr=0.003",
                 "validation_batch_size=64",
