@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from recsys.config import CONF
 from recsys.input.table import WordTable
-from recsys.probe import prepare_examinee
-from recsys.probing import Lesson, examine
+from recsys.probe import prepare_examinee, prepare_lesson
+from recsys.probing import examine
 
 TASKS = range(1, 21)
 # Test errors in per cent, 1,000 questions, position encoding, linear start, random noise, 3 hops:
@@ -85,7 +85,7 @@ def train(
     last = examinee.memory.values[-1].table
     examinee.response.answer = Options(last, item=task.answers)
     optimizer = instantiate(config.optimizer)
-    lesson = Lesson(**config.lesson)
+    lesson = prepare_lesson(config)
     report = examine(examinee, task, lesson=lesson, optimizer=optimizer, seed=seed)
     return {"tasks": list(tasks), "seed": seed, **report._asdict()}
 

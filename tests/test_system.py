@@ -12,17 +12,25 @@ from tests.evaluation.tiny import prepared
 HISTORIES = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11, 3, 5]]
 
 
-def system(*words, seed=7, k=3, loss=None, dropout=0.0, auxiliaries=None, **disturbed):
+def system(*words, seed=7, k=3, dropout=0.0, **asked):
     from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
     from recsys.loss.sampled_softmax import SampledSoftmax
-    from recsys.system import RecommenderSystem
+    from recsys.system import Objective, RecommenderSystem
+    from recsys.teaching.alone import Alone
 
     count = torch.ones(ITEMS + 1, dtype=torch.long)
     made = RecommenderSystem(
         model=recommender(*words, f"dropout={dropout}").train(),
-        loss=loss or SampledSoftmax(count=count, negatives=5, popular=0.0),
-        auxiliaries=auxiliaries or {},
-        disturbance=Disturbance(**{**dict.fromkeys(DISTURBANCES, 0.0), **disturbed}),
+        objective=Objective(
+            **{
+                "loss": SampledSoftmax(count=count, negatives=5, popular=0.0),
+                "auxiliaries": {},
+                "disturbance": Disturbance(**dict.fromkeys(DISTURBANCES, 0.0)),
+                "teaching": Alone(),
+                "support": None,
+                **asked,
+            }
+        ),
         optimizer=torch.optim.Adam,
         items=ITEMS,
         k=k,

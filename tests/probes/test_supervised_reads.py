@@ -7,8 +7,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from recsys.config import CONF
-from recsys.probe import prepare_examinee
-from recsys.probing import Lesson, examine
+from recsys.probe import prepare_examinee, prepare_lesson
+from recsys.probing import examine, support_of
 from tests.probes.solving import ceiling, solve
 
 TOLD = ("task=two_facts", "slots=20", "lesson.supervise=1.0", "lesson.goal=0.001")
@@ -27,12 +27,13 @@ def reads(*overrides, seed, within):
     task = instantiate(cfg.task)
     examinee = prepare_examinee(cfg, task=task)
     optimizer = instantiate(cfg.optimizer)
-    report = examine(examinee, task, lesson=Lesson(**cfg.lesson), optimizer=optimizer, seed=seed)
-    told = task.exams(torch.Generator().manual_seed(100))["stories"]
+    report = examine(examinee, task, lesson=prepare_lesson(cfg), optimizer=optimizer, seed=seed)
+    name, told = next(iter(task.exams(torch.Generator().manual_seed(100)).items()))
     with torch.no_grad():
-        hops = examinee.eval()(told).view.hops[:, :, 0]
-    slot = told.support + hops.shape[-1] - told.events.item.shape[1]
-    return [1 - report.errors["stories"], *(hops.argmax(-1) == slot).float().mean(0).tolist()]
+        along = examinee.eval().remembered(told)
+        hops = examinee.output.look(*along).hops[:, :, 0]
+    slot = support_of(along.slots, told, asks=True, written=False)[:, 0]
+    return [1 - report.errors[name], *(hops.argmax(-1) == slot).float().mean(0).tolist()]
 
 
 @pytest.mark.acceptance
