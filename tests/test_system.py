@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from recsys.data.batches import Events
+from recsys.data.support import Repeated
+from recsys.teaching.alone import Alone
+from recsys.teaching.reinforced import Reinforced
+from recsys.teaching.told import Told
 from tests.contract.parts import ITEMS, recommender
 from tests.evaluation.tiny import prepared
 
@@ -16,7 +21,6 @@ def system(*words, seed=7, k=3, dropout=0.0, **asked):
     from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
     from recsys.loss.sampled_softmax import SampledSoftmax
     from recsys.system import Objective, RecommenderSystem
-    from recsys.teaching.alone import Alone
 
     count = torch.ones(ITEMS + 1, dtype=torch.long)
     made = RecommenderSystem(
@@ -194,3 +198,49 @@ def test_sizes_are_those_of_the_contract():
     log = recommender("memory=key_value")
     assert sizes(log, events=4).endswith(f"at most {24 * 4 + 24} bytes of state a user")
     assert sum(one.numel() for one in log.parameters()) > ITEMS
+
+
+class Spy(Alone):
+    """Teaches nothing and remembers what it was told."""
+
+    def __call__(self, output, along, **told):
+        self.told = told
+        return super().__call__(output, along, **told)
+
+
+def test_the_teaching_of_a_step_is_told_its_labels_and_its_number(data):
+    """User 2 took 11, 3 and 5; the label of the target 3 is the event whose item is 3."""
+    item = torch.tensor([[11, 3, 5]])
+    steps = batch(data, 2)
+    steps = steps._replace(
+        events=Events(item, item * 0, item * 0, item > 0), target=torch.tensor([[0, 0, 3]])
+    )
+    spy = Spy()
+    made = system("memory=igor", teaching=spy, support=Repeated(prepared=data, hops=2))
+    lost(made, steps, step=5)
+    assert spy.told["step"] == 5
+    assert spy.told["support"].tolist() == [[[-1, -1], [-1, -1], [2, -1]]]  # slot 0 is the start
+    lost(system("memory=igor", teaching=spy), steps)
+    assert spy.told["support"] is None
+
+
+def test_labels_and_rewards_change_the_gradients_of_the_picks_only(data):
+    steps = batch(data, 0, 1, 2)
+    steps = steps._replace(target=steps.events.item)  # the newest event is the answer
+    found = {}
+    for name, teaching in (
+        ("alone", Alone()),
+        ("told", Told()),
+        ("rewarded", Reinforced(samples=4, bonus=0.0, decay=1.0, least=0.0)),
+    ):
+        words = ("memory=igor", "output.hops=1", "memory.hops=1", "output.untold=straight_through")
+        made = system(*words, teaching=teaching, support=Repeated(prepared=data, hops=1))
+        made.trainer = SimpleNamespace(global_step=0, global_rank=0, world_size=1)
+        made.training_step(steps).backward()
+        found[name] = made.model.output.ask[0].weight.grad
+    first = steps.events.present.long().cumsum(1)[:, 0] == 0
+    assert first.all()  # a newcomer's position, where nothing can be picked
+    assert found["alone"].norm() > 0
+    assert found["told"].norm() < 1e-6
+    assert found["rewarded"].norm() > 0
+    assert not torch.allclose(found["rewarded"], found["alone"])

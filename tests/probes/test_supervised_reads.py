@@ -16,8 +16,15 @@ HARD = (*TOLD, "memory=igor")
 GATED = (*TOLD, "memory=dynamic", "output.passes=2")
 
 
-def reads(*overrides, seed, within):
-    """Share of new stories answered right, and read right by each hop: the heaviest slot is it."""
+def reads(*overrides, seed, within, teaching=None):
+    """Share of new stories answered right, and read right by each hop: the heaviest slot is it.
+
+    Args:
+        overrides: Of ``recsys probe``.
+        seed: Of everything that is drawn.
+        within: CPU seconds of the training.
+        teaching: In place of the configured one.
+    """
     settings = [f"seed={seed}", f"lesson.cpu_seconds={within}"]
     with initialize_config_dir(CONF, version_base=None):
         cfg = OmegaConf.create(
@@ -27,7 +34,9 @@ def reads(*overrides, seed, within):
     task = instantiate(cfg.task)
     examinee = prepare_examinee(cfg, task=task)
     optimizer = instantiate(cfg.optimizer)
-    report = examine(examinee, task, lesson=prepare_lesson(cfg), optimizer=optimizer, seed=seed)
+    lesson = prepare_lesson(cfg)
+    lesson = lesson._replace(teaching=teaching or lesson.teaching)
+    report = examine(examinee, task, lesson=lesson, optimizer=optimizer, seed=seed)
     name, told = next(iter(task.exams(torch.Generator().manual_seed(100)).items()))
     with torch.no_grad():
         along = examinee.eval().remembered(told)
@@ -38,9 +47,10 @@ def reads(*overrides, seed, within):
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
-def test_hard_reads_that_are_told_the_facts_read_them_and_answer():
+@pytest.mark.parametrize("teaching", ["alone", "told"])
+def test_hard_reads_that_are_told_the_facts_read_them_and_answer(teaching):
     for seed in (0, 1):
-        answer, first, second = reads(*HARD, seed=seed, within=30)
+        answer, first, second = reads(*HARD, f"teaching={teaching}", seed=seed, within=30)
         if answer >= 0.98 and first >= 0.99 and second >= 0.98:
             break
     assert answer >= 0.98
