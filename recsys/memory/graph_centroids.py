@@ -113,9 +113,9 @@ def clustering_loss(shares: Shares, *, present: Bool[Tensor, "user event"]) -> F
     """How far the shares are from sharper ones: KL(P || C) an event, equations 5 and 6.
 
     P is C squared, over how much each centroid has, normalised: it rewards being sure and having
-    centroids of the same size. P is what is aimed at and gets no gradient.
+    centroids of the same size. P is what is aimed at and gets no gradient. 0 without an event.
     """
     chosen = shares[present]
     aim = chosen.square() / chosen.sum(0)
     aim = (aim / aim.sum(-1, keepdim=True)).detach()
-    return functional.kl_div(chosen.log(), aim, reduction="batchmean")
+    return functional.kl_div(chosen.log(), aim, reduction="sum") / max(chosen.shape[0], 1)
