@@ -111,7 +111,10 @@ class RecommenderSystem(lightning.LightningModule):
         total: Tensor | float = 0.0
         for name, auxiliary in self.auxiliaries.items():
             cost = auxiliary(seen)
-            self.log(f"train/{name}", cost, on_step=False, on_epoch=True, sync_dist=True)
+            rows = len(seen.target)
+            self.log(
+                f"train/{name}", cost, on_step=False, on_epoch=True, sync_dist=True, batch_size=rows
+            )
             total = total + cost
         return total
 
