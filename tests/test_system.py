@@ -27,7 +27,7 @@ def system(*words, seed=7, k=3, dropout=0.0, **asked):
         model=recommender(*words, f"dropout={dropout}").train(),
         objective=Objective(
             **{
-                "loss": SampledSoftmax(count=count, negatives=5, popular=0.0),
+                "loss": SampledSoftmax(count=count, negatives=5, popular=0.0, smoothing=0.0),
                 "auxiliaries": {},
                 "disturbance": Disturbance(**dict.fromkeys(DISTURBANCES, 0.0)),
                 "teaching": Alone(),
@@ -60,7 +60,7 @@ def data():
 def whole_catalogue():
     from recsys.loss.full_softmax import FullSoftmax
 
-    return FullSoftmax(count=torch.ones(ITEMS + 1, dtype=torch.long))
+    return FullSoftmax(count=torch.ones(ITEMS + 1, dtype=torch.long), smoothing=0.0)
 
 
 RANDOM = {"negatives": dict, "dropout": lambda: {"dropout": 0.4, "loss": whole_catalogue()}}
