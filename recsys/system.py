@@ -1,7 +1,7 @@
 """Lightning's door to the model: one training step, one validation step, nothing else."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightning
 import torch
@@ -21,7 +21,7 @@ from recsys.model import MemoryRecommender
 from recsys.output.contract import View
 from recsys.teaching.contract import Teaching
 
-Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+Optimizer = Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer]
 
 
 class Objective(NamedTuple):
@@ -136,8 +136,11 @@ class RecommenderSystem(lightning.LightningModule):
         self.ranking.reset()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer of the configuration over all parameters."""
-        return self.optimizer(self.parameters())
+        """The optimizer of the configuration over all parameters; it decays tables alone."""
+        tables = [part.weight for part in self.modules() if isinstance(part, nn.Embedding)]
+        known = {id(table) for table in tables}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
+        return self.optimizer([{"params": tables}, {"params": rest, "weight_decay": 0.0}])
 
 
 @torch.no_grad()
