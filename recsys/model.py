@@ -42,14 +42,12 @@ class MemoryRecommender(nn.Module, Generic[State]):
 
     def look(self, state: State) -> View:
         """O before a candidate asks: the slots from one position, the present."""
-        context = self.memory.context(state, self.input)
-        return self.output.look(self.memory.slots(state, self.input), context[:, None])
+        return self.output.look(*self.memory.look(state, self.input))
 
     def along(self, events: Events) -> View:
         """What ``look`` would show after each event: all training positions at once."""
         start = self.memory.initial_state(events.item.shape[0])
-        along = self.memory.along(start, events, self.input)
-        return self.output.look(along.slots, along.context)
+        return self.output.look(*self.memory.along(start, events, self.input))
 
     def scores(
         self, view: View, candidate: Int[Tensor, " candidate"]

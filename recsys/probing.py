@@ -80,11 +80,10 @@ class Examinee(nn.Module):
         state = self.memory.write(start, episodes.events, self.input)
         if self.question == "written":
             state = self.memory.write(state, episodes.question, self.input)
-            context = self.memory.context(state, self.input)
-        else:
-            alone = self.memory.write(start, episodes.question, self.input)
-            context = self.memory.context(alone, self.input)
-        return self.output.look(self.memory.slots(state, self.input), context[:, None])
+            return self.output.look(*self.memory.look(state, self.input))
+        alone = self.memory.write(start, episodes.question, self.input)
+        asked = self.memory.look(alone, self.input).context
+        return self.output.look(self.memory.look(state, self.input).slots, asked)
 
     def _along(self, events: Events) -> View:
         start = self.memory.initial_state(events.item.shape[0])

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.log import LogState, append, events_of, grown
 from recsys.memory.rewritten import front, rewritten
 
@@ -34,15 +34,11 @@ class Cnn(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.kernel)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        seen = self.context(state, encode)[:, None]
-        return rewritten(seen, seen)
+    def look(self, state: LogState, encode: Encode) -> Look:
+        seen = self._windows(encode(events_of(state)), known=state.item[:, -1:] != 0)
+        return Look(slots=rewritten(seen, seen), context=seen)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        vectors = encode(events_of(state))
-        return self._windows(vectors, known=state.item[:, -1:] != 0)[:, 0]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         before, after = encode(append(state, events)).tensor_split([self.kernel], dim=1)
         packed, rank = front(after, events.present)
         known = (state.item[:, -1:] != 0) | (
@@ -50,7 +46,7 @@ class Cnn(Memory[LogState]):
         )
         seen = self._windows(torch.cat([before, packed], dim=1), known=known)
         seen = seen.gather(1, rank[..., None].expand(-1, -1, seen.shape[2])).flatten(0, 1)[:, None]
-        return Along(slots=rewritten(seen, seen), context=seen)
+        return Look(slots=rewritten(seen, seen), context=seen)
 
     def _windows(
         self,

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
 from recsys.memory.gru import Gru, GruState
 from recsys.memory.log import newest, pack, seen
 
@@ -56,18 +56,16 @@ class Dynamic(Memory[DynamicState]):
         kept = pack(place, present)[:, -self.capacity :]
         return DynamicState(*(_at(field, kept) for field in ring))
 
-    def slots(self, state: DynamicState, encode: Encode) -> Slots:
+    def look(self, state: DynamicState, encode: Encode) -> Look:
         last = torch.full_like(state.item[:, :1], self.capacity - 1)
-        return self._seen(state, state.item != 0, newest=last)
+        slots = self._seen(state, state.item != 0, newest=last)
+        return Look(slots=slots, context=state.fact[:, -1:])
 
-    def context(self, state: DynamicState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.fact[:, -1]
-
-    def along(self, state: DynamicState, events: Events, encode: Encode) -> Along:
+    def along(self, state: DynamicState, events: Events, encode: Encode) -> Look:
         ring, present = self._ring(state, events, encode)
         last = newest(present)[:, self.capacity :]
         place = last[..., None].expand(-1, -1, self.width)
-        return Along(
+        return Look(
             slots=self._seen(ring, present, newest=last), context=ring.fact.gather(1, place)
         )
 

@@ -7,11 +7,11 @@ sees, which also tells behaviours apart.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
 from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
 
 
@@ -37,20 +37,17 @@ class Igor(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
+    def look(self, state: LogState, encode: Encode) -> Look:
         last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        return self._seen(events_of(state), newest=last, encode=encode)
+        slots = self._seen(events_of(state), newest=last, encode=encode)
+        return Look(slots=slots, context=slots.keys[:, -1:])
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        present = Events(*(field[:, -1:] for field in events_of(state)))
-        return encode(present)[:, -1]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         log = append(state, events)
         last = newest(log.present)[:, state.item.shape[1] :]
         slots = self._seen(log, newest=last, encode=encode)
         place = last[..., None].expand(-1, -1, slots.keys.shape[2])
-        return Along(slots=slots, context=slots.keys.gather(1, place))
+        return Look(slots=slots, context=slots.keys.gather(1, place))
 
     def _seen(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Slots:
         """The log as slots, from positions whose newest event stands at these places."""

@@ -5,11 +5,11 @@ log is the state (see key_value.py); this memory needs data that tell behaviours
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
 from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
 
 
@@ -35,21 +35,19 @@ class KeyAction(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
+    def look(self, state: LogState, encode: Encode) -> Look:
+        log = events_of(state)
         last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        return self._seen(events_of(state), newest=last, encode=encode)
+        context = encode(log)[:, -1:]
+        return Look(slots=self._seen(log, newest=last, encode=encode), context=context)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        present = Events(*(field[:, -1:] for field in events_of(state)))
-        return encode(present)[:, -1]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         log = append(state, events)
         last = newest(log.present)[:, state.item.shape[1] :]
         place = last[..., None]
         vectors = encode(log)
         context = vectors.gather(1, place.expand(-1, -1, vectors.shape[2]))
-        return Along(slots=self._seen(log, newest=last, encode=encode), context=context)
+        return Look(slots=self._seen(log, newest=last, encode=encode), context=context)
 
     def _seen(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Slots:
         """The log as slots, from positions whose newest event stands at these places."""

@@ -4,11 +4,10 @@ What it cannot do needs a past; what it can do, a Markov chain could.
 """
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.log import LogState, append, events_of, grown, newest
 from recsys.memory.rewritten import rewritten
 
@@ -31,16 +30,13 @@ class LastEvent(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=1)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
+    def look(self, state: LogState, encode: Encode) -> Look:
         vector = encode(events_of(state))
-        return rewritten(vector, vector)
+        return Look(slots=rewritten(vector, vector), context=vector)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        return encode(events_of(state))[:, 0]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         log = append(state, events)
         last = newest(log.present)[:, 1:, None]
         vectors = encode(log)
         vectors = vectors.gather(1, last.expand(-1, -1, vectors.shape[2])).flatten(0, 1)[:, None]
-        return Along(slots=rewritten(vectors, vectors), context=vectors)
+        return Look(slots=rewritten(vectors, vectors), context=vectors)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from recsys.data.batches import Events
 from recsys.memory.causal import CausalConvolution, CausalState, Tape, went_on
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.rewritten import rewritten
 
 SMALL = 0.1  # what a block starts with adding, so that an event's own vector is not drowned
@@ -48,16 +48,14 @@ class Tcn(Memory[CausalState]):
     def write(self, state: CausalState, events: Events, encode: Encode) -> CausalState:
         return went_on(self.network, state, encode(events), present=events.present).state
 
-    def slots(self, state: CausalState, encode: Encode) -> Slots:
-        return rewritten(state.hidden[:, None], state.hidden[:, None])
+    def look(self, state: CausalState, encode: Encode) -> Look:
+        hidden = state.hidden[:, None]
+        return Look(slots=rewritten(hidden, hidden), context=hidden)
 
-    def context(self, state: CausalState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.hidden
-
-    def along(self, state: CausalState, events: Events, encode: Encode) -> Along:
+    def along(self, state: CausalState, events: Events, encode: Encode) -> Look:
         hidden = went_on(self.network, state, encode(events), present=events.present).hidden
         rows = hidden.flatten(0, 1)[:, None]
-        return Along(slots=rewritten(rows, rows), context=rows)
+        return Look(slots=rewritten(rows, rows), context=rows)
 
 
 class Blocks(nn.ModuleList):

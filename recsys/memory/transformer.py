@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
 from recsys.memory.hstu_encoder import HstuEncoder
 from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
 from recsys.memory.sasrec_encoder import SasrecEncoder
@@ -58,26 +58,20 @@ class Transformer(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
+    def look(self, state: LogState, encode: Encode) -> Look:
         last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        return self._shown(events_of(state), newest=last, encode=encode).slots
+        return self._shown(events_of(state), newest=last, encode=encode)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        log = events_of(state)
-        return self._states(log, encode(log))[:, -1]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         """One pass where nothing is forgotten on the way; else a pass for every event's own log."""
         held = (state.item != 0).sum(dim=1).amax()
         if held + events.item.shape[1] <= self.capacity:
             log = append(state, events)
             last = newest(log.present)[:, state.item.shape[1] :]
             return self._shown(log, newest=last, encode=encode)
-        logs = self._logs(state, events)
-        context = self.context(logs, encode)
-        return Along(slots=self.slots(logs, encode), context=context[:, None])
+        return self.look(self._logs(state, events), encode)
 
-    def _shown(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Along:
+    def _shown(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Look:
         """The log as slots and context, from positions whose newest event stands there."""
         vectors = encode(log)
         states = self._states(log, vectors)
@@ -92,7 +86,7 @@ class Transformer(Memory[LogState]):
             item=log.item,
         )
         place = newest[..., None].expand(-1, -1, states.shape[2])
-        return Along(slots=slots, context=states.gather(1, place))
+        return Look(slots=slots, context=states.gather(1, place))
 
     def _states(
         self, log: Events, vectors: Float[Tensor, "user place width"]

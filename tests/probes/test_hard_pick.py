@@ -47,8 +47,8 @@ class Student:
         encode, memory = self.modules.input, self.modules.memory
         start = memory.initial_state(len(told.target))
         alone = memory.write(start, told.question, encode)
-        slots = memory.slots(memory.write(start, told.events, encode), encode)
-        return slots, memory.context(alone, encode)[:, None]
+        slots = memory.look(memory.write(start, told.events, encode), encode).slots
+        return slots, memory.look(alone, encode).context
 
     def logits(self, view):
         answers = self.modules.response.answers(self.modules.option)
