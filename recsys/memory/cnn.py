@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
-from recsys.memory.log import LogState, append, events_of, grown
+from recsys.memory.log import LogState, append, empty_log, events_of, grown
 from recsys.memory.rewritten import front, rewritten
 
 
@@ -27,9 +27,7 @@ class Cnn(Memory[LogState]):
         self.respond = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
 
     def initial_state(self, users: int) -> LogState:
-        weight = self.convolve.weight
-        item, time, behaviour = weight.new_zeros(3, users, self.kernel, dtype=torch.long)
-        return LogState(item=item, time=time, behaviour=behaviour)
+        return empty_log(users, device=self.convolve.weight.device, slots=self.kernel)
 
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.kernel)

@@ -7,12 +7,21 @@ Sukhbaatar et al. 2015, sections 2.1 and 2.2. The log itself is the state; what 
 from typing import Literal
 
 import torch
-from jaxtyping import Int
-from torch import Tensor, nn
+from torch import nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Encode, Look, Memory, Slots, Table
-from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.log import (
+    GROWS,
+    LogState,
+    Past,
+    after_events,
+    as_slots,
+    at_newest,
+    empty_log,
+    grown,
+    now,
+)
 
 
 class EndToEnd(Memory[LogState]):
@@ -51,29 +60,14 @@ class EndToEnd(Memory[LogState]):
         return grown(state, events, slots=self.capacity)
 
     def look(self, state: LogState, encode: Encode) -> Look:
-        last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        slots = self._seen(events_of(state), newest=last, encode=encode)
-        return Look(slots=slots, context=slots.keys[:, -1:])
+        return self._look(now(state), encode)
 
     def along(self, state: LogState, events: Events, encode: Encode) -> Look:
-        log = append(state, events)
-        last = newest(log.present)[:, state.item.shape[1] :]
-        slots = self._seen(log, newest=last, encode=encode)
-        place = last[..., None].expand(-1, -1, slots.keys.shape[2])
-        return Look(slots=slots, context=slots.keys.gather(1, place))
+        return self._look(after_events(state, events), encode)
 
-    def _seen(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Slots:
-        """The log as slots, from positions whose newest event stands at these places."""
-        there = seen(log, newest=newest, slots=self.capacity)
-        keys = encode(log)
-        values = torch.stack([self.dropout(table(log.item)) for table in self.values], dim=1)
-        return Slots(
-            keys=keys,
-            values=values.sum(1),
-            bias=torch.zeros_like(there.age, dtype=torch.float),
-            filled=there.filled,
-            age=there.age,
-            gap_seconds=there.gap_seconds,
-            item=log.item,
-            layers=torch.cat([keys[:, None], values], dim=1),
-        )
+    def _look(self, past: Past, encode: Encode) -> Look:
+        keys = encode(past.log)
+        told = torch.stack([self.dropout(table(past.log.item)) for table in self.values], dim=1)
+        slots = as_slots(past, keys=keys, values=told.sum(1), slots=self.capacity)
+        layers = torch.cat([keys[:, None], told], dim=1)
+        return Look(slots._replace(layers=layers), context=at_newest(keys, past))

@@ -9,8 +9,18 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Encode, Look, Memory, Slots, Table
-from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.log import (
+    GROWS,
+    LogState,
+    Past,
+    after_events,
+    as_slots,
+    at_newest,
+    empty_log,
+    grown,
+    now,
+)
 
 
 class Hierarchical(Memory[LogState]):
@@ -40,40 +50,26 @@ class Hierarchical(Memory[LogState]):
         return grown(state, events, slots=self.capacity)
 
     def look(self, state: LogState, encode: Encode) -> Look:
-        last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        before = torch.cat([torch.zeros_like(last), state.time[:, :-1]], dim=1)
-        slots = self._seen(events_of(state), newest=last, before=before, encode=encode)
-        return Look(slots=slots, context=slots.keys[:, -1:])
+        return self._look(now(state), encode)
 
     def along(self, state: LogState, events: Events, encode: Encode) -> Look:
-        log = append(state, events)
-        last = newest(log.present)
-        before = torch.cat([torch.zeros_like(last[:, :1]), log.time.gather(1, last)[:, :-1]], dim=1)
-        last = last[:, state.item.shape[1] :]
-        slots = self._seen(log, newest=last, before=before, encode=encode)
-        place = last[..., None].expand(-1, -1, slots.keys.shape[2])
-        return Look(slots=slots, context=slots.keys.gather(1, place))
+        return self._look(after_events(state, events), encode)
 
-    def _seen(
-        self,
-        log: Events,
-        *,
-        newest: Int[Tensor, "user position"],
-        before: Int[Tensor, "user event"],
-        encode: Encode,
-    ) -> Slots:
-        """The log as slots; ``before`` is the time of the newest event before each place."""
-        there = seen(log, newest=newest, slots=self.capacity)
+    def _look(self, past: Past, encode: Encode) -> Look:
+        log = past.log
         keys = encode(log)
-        values = self.value(log.item) + self.value_of_event(keys)
-        began = log.present & (log.time - before > self.gap_seconds)
-        return Slots(
-            keys=keys,
-            values=self.dropout(values) * log.present[..., None],
-            bias=torch.zeros_like(there.age, dtype=keys.dtype),
-            filled=there.filled,
-            age=there.age,
-            gap_seconds=there.gap_seconds,
-            item=log.item,
-            session=began.long().cumsum(dim=1),
-        )
+        values = self.dropout(self.value(log.item) + self.value_of_event(keys))
+        values = values * log.present[..., None]
+        slots = as_slots(past, keys=keys, values=values, slots=self.capacity)
+        began = log.present & (log.time - _before(log) > self.gap_seconds)
+        session = began.long().cumsum(dim=1)
+        return Look(slots._replace(session=session), context=at_newest(keys, past))
+
+
+def _before(log: Events) -> Int[Tensor, "user event"]:
+    """The time of the present event before each present one; 0 before the first."""
+    rank = log.present.long().cumsum(dim=1)
+    place = torch.where(log.present, rank + 1, 0)  # 0 is looked up by absent ones only
+    users, events = log.time.shape
+    in_order = log.time.new_zeros(users, events + 2).scatter(1, place, log.time)
+    return in_order.gather(1, rank)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
-from recsys.memory.log import LogState, append, events_of, grown, newest
+from recsys.memory.log import LogState, after_events, at_newest, empty_log, events_of, grown
 from recsys.memory.rewritten import rewritten
 
 
@@ -24,8 +24,7 @@ class LastEvent(Memory[LogState]):
         self.register_buffer("nowhere", torch.zeros(0), persistent=False)  # knows the device
 
     def initial_state(self, users: int) -> LogState:
-        item, time, behaviour = self.nowhere.new_zeros(3, users, 1, dtype=torch.long)
-        return LogState(item=item, time=time, behaviour=behaviour)
+        return empty_log(users, device=self.nowhere.device)
 
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=1)
@@ -35,8 +34,6 @@ class LastEvent(Memory[LogState]):
         return Look(slots=rewritten(vector, vector), context=vector)
 
     def along(self, state: LogState, events: Events, encode: Encode) -> Look:
-        log = append(state, events)
-        last = newest(log.present)[:, 1:, None]
-        vectors = encode(log)
-        vectors = vectors.gather(1, last.expand(-1, -1, vectors.shape[2])).flatten(0, 1)[:, None]
+        past = after_events(state, events)
+        vectors = at_newest(encode(past.log), past).flatten(0, 1)[:, None]
         return Look(slots=rewritten(vectors, vectors), context=vectors)
