@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.log import LogState, append, empty_log, events_of, grown
-from recsys.memory.rewritten import front, rewritten
+from recsys.memory.rewritten import front, one_slot
 
 
 class Cnn(Memory[LogState]):
@@ -34,7 +34,7 @@ class Cnn(Memory[LogState]):
 
     def look(self, state: LogState, encode: Encode) -> Look:
         seen = self._windows(encode(events_of(state)), known=state.item[:, -1:] != 0)
-        return Look(slots=rewritten(seen, seen), context=seen)
+        return one_slot(seen[:, 0])
 
     def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         before, after = encode(append(state, events)).tensor_split([self.kernel], dim=1)
@@ -43,8 +43,8 @@ class Cnn(Memory[LogState]):
             torch.arange(rank.shape[1] + 1, device=rank.device) > 0
         )
         seen = self._windows(torch.cat([before, packed], dim=1), known=known)
-        seen = seen.gather(1, rank[..., None].expand(-1, -1, seen.shape[2])).flatten(0, 1)[:, None]
-        return Look(slots=rewritten(seen, seen), context=seen)
+        seen = seen.gather(1, rank[..., None].expand(-1, -1, seen.shape[2]))
+        return one_slot(seen.flatten(0, 1))
 
     def _windows(
         self,

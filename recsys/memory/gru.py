@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.gru_kernel import run_gru, start_gru
-from recsys.memory.rewritten import front, rewritten
+from recsys.memory.rewritten import front, one_slot
 
 
 class GruState(NamedTuple):
@@ -45,12 +45,10 @@ class Gru(Memory[GruState]):
         return GruState(hidden=self._after_each(state, events, encode)[:, -1])
 
     def look(self, state: GruState, encode: Encode) -> Look:
-        hidden = state.hidden[:, None]
-        return Look(slots=rewritten(hidden, hidden), context=hidden)
+        return one_slot(state.hidden)
 
     def along(self, state: GruState, events: Events, encode: Encode) -> Look:
-        hidden = self._after_each(state, events, encode).flatten(0, 1)[:, None]
-        return Look(slots=rewritten(hidden, hidden), context=hidden)
+        return one_slot(self._after_each(state, events, encode).flatten(0, 1))
 
     def _after_each(
         self, state: GruState, events: Events, encode: Encode

@@ -9,7 +9,7 @@ from torch import Tensor
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.log import LogState, after_events, at_newest, empty_log, events_of, grown
-from recsys.memory.rewritten import rewritten
+from recsys.memory.rewritten import one_slot
 
 
 class LastEvent(Memory[LogState]):
@@ -30,10 +30,8 @@ class LastEvent(Memory[LogState]):
         return grown(state, events, slots=1)
 
     def look(self, state: LogState, encode: Encode) -> Look:
-        vector = encode(events_of(state))
-        return Look(slots=rewritten(vector, vector), context=vector)
+        return one_slot(encode(events_of(state))[:, 0])
 
     def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         past = after_events(state, events)
-        vectors = at_newest(encode(past.log), past).flatten(0, 1)[:, None]
-        return Look(slots=rewritten(vectors, vectors), context=vectors)
+        return one_slot(at_newest(encode(past.log), past).flatten(0, 1))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
-from recsys.memory.rewritten import rewritten
+from recsys.memory.rewritten import one_slot
 
 
 class MeanPoolState(NamedTuple):
@@ -55,8 +55,7 @@ class MeanPool(Memory[MeanPoolState]):
     def look(self, state: MeanPoolState, encode: Encode) -> Look:
         """The network's answer to the mean; zero before the first event."""
         count = state.events[:, None]
-        pooled = self.network(state.total / count.clamp(min=1)) * (count > 0)
-        return Look(slots=rewritten(pooled[:, None], pooled[:, None]), context=pooled[:, None])
+        return one_slot(self.network(state.total / count.clamp(min=1)) * (count > 0))
 
     def along(self, state: MeanPoolState, events: Events, encode: Encode) -> Look:
         present = events.present

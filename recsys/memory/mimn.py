@@ -96,11 +96,8 @@ class Mimn(Memory[MimnState]):
         return Look(slots=slots, context=present[:, None])
 
     def along(self, state: MimnState, events: Events, encode: Encode) -> Look:
-        return self.look(self.each_state(state, events, encode), encode)
-
-    def each_state(self, state: MimnState, events: Events, encode: Encode) -> MimnState:
-        """The state after every event, a row for each, user by user."""
-        return after_each(self.step, state, encode(events), present=events.present)
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: MimnState, vector: Float[Tensor, "user width"]) -> MimnState:
         """One event: the controller, then write, read, and the channel of the slot most read."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recsys.data.batches import Events
 from recsys.memory.contract import Encode, Look, Memory, Table
-from recsys.memory.rewritten import rewritten
+from recsys.memory.rewritten import one_slot
 from recsys.memory.steps import after_all, after_each
 
 
@@ -44,8 +44,7 @@ class Rnn(Memory[RnnState]):
         return after_all(self._step, state, told, present=events.present)
 
     def look(self, state: RnnState, encode: Encode) -> Look:
-        hidden = state.hidden[:, None]
-        return Look(slots=rewritten(hidden, hidden), context=hidden)
+        return one_slot(state.hidden)
 
     def along(self, state: RnnState, events: Events, encode: Encode) -> Look:
         told = self.event(encode(events))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from recsys.data.batches import Events
 from recsys.memory.causal import CausalConvolution, CausalState, Tape, went_on
 from recsys.memory.contract import Encode, Look, Memory, Table
-from recsys.memory.rewritten import rewritten
+from recsys.memory.rewritten import one_slot
 
 SMALL = 0.1  # what a block starts with adding, so that an event's own vector is not drowned
 
@@ -49,13 +49,11 @@ class Tcn(Memory[CausalState]):
         return went_on(self.network, state, encode(events), present=events.present).state
 
     def look(self, state: CausalState, encode: Encode) -> Look:
-        hidden = state.hidden[:, None]
-        return Look(slots=rewritten(hidden, hidden), context=hidden)
+        return one_slot(state.hidden)
 
     def along(self, state: CausalState, events: Events, encode: Encode) -> Look:
         hidden = went_on(self.network, state, encode(events), present=events.present).hidden
-        rows = hidden.flatten(0, 1)[:, None]
-        return Look(slots=rewritten(rows, rows), context=rows)
+        return one_slot(hidden.flatten(0, 1))
 
 
 class Blocks(nn.ModuleList):

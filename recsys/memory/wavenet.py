@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from recsys.data.batches import Events
 from recsys.memory.causal import CausalConvolution, CausalState, Tape, went_on
 from recsys.memory.contract import Encode, Look, Memory, Table
-from recsys.memory.rewritten import rewritten
+from recsys.memory.rewritten import one_slot
 
 SMALL = 0.1  # of the default weights: how the way out of a layer starts
 
@@ -42,13 +42,11 @@ class WaveNet(Memory[CausalState]):
         return went_on(self.network, state, encode(events), present=events.present).state
 
     def look(self, state: CausalState, encode: Encode) -> Look:
-        hidden = state.hidden[:, None]
-        return Look(slots=rewritten(hidden, hidden), context=hidden)
+        return one_slot(state.hidden)
 
     def along(self, state: CausalState, events: Events, encode: Encode) -> Look:
         hidden = went_on(self.network, state, encode(events), present=events.present).hidden
-        rows = hidden.flatten(0, 1)[:, None]
-        return Look(slots=rewritten(rows, rows), context=rows)
+        return one_slot(hidden.flatten(0, 1))
 
 
 class Layers(nn.Module):
