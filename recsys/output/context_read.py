@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from recsys.memory.contract import Slots
 from recsys.output import one_vector
 from recsys.output.contract import Output, View
-from recsys.output.hop import Hop, silent_view, take
+from recsys.output.hop import hops_of, silent_view, take
 
 
 class ContextRead(Output):
@@ -20,9 +20,7 @@ class ContextRead(Output):
 
     def __init__(self, *, width: int, slots: int, heads: int, hops: int, dropout: float) -> None:
         super().__init__()
-        self.hops = nn.ModuleList(
-            Hop(width=width, slots=slots, heads=heads, dropout=dropout) for _ in range(hops)
-        )
+        self.hops = hops_of(hops, width=width, slots=slots, heads=heads, dropout=dropout)
         self.norm = nn.LayerNorm(width)
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:

@@ -72,6 +72,13 @@ class Hop(nn.Module):
         return Read(context + self.dropout(self.refine(context)), weights.mean(1))
 
 
+def hops_of(hops: int, *, width: int, slots: int, heads: int, dropout: float) -> nn.ModuleList:
+    """So many hops with parameters of their own."""
+    return nn.ModuleList(
+        Hop(width=width, slots=slots, heads=heads, dropout=dropout) for _ in range(hops)
+    )
+
+
 def take(
     hops: Iterable[nn.Module], slots: Slots, context: Float[Tensor, "row position width"]
 ) -> tuple[Float[Tensor, "row position width"], Float[Tensor, "row hop position slot"]]:
