@@ -19,7 +19,7 @@ from recsys.auxiliary.read_support import slots_of_age, unread
 from recsys.data.support import age_of
 from recsys.errors import ConfigError
 from recsys.input.event import EventInput
-from recsys.memory.contract import Along, Memory, Slots
+from recsys.memory.contract import Look, Memory, Slots
 from recsys.output.contract import Output, View
 from recsys.response.dot import Dot
 from recsys.task.contract import Episodes, Task
@@ -58,7 +58,7 @@ class Examinee(nn.Module):
         """Logits of the options of each part, at the question or after every event."""
         return self.logits(self.output.look(*self.remembered(episodes)), episodes)
 
-    def remembered(self, episodes: Episodes) -> Along:
+    def remembered(self, episodes: Episodes) -> Look:
         """What O can look at when an answer is due, and its first query."""
         start = self.memory.initial_state(episodes.events.item.shape[0])
         if not self.asks:
@@ -66,11 +66,10 @@ class Examinee(nn.Module):
         state = self.memory.write(start, episodes.events, self.input)
         if self.question == "written":
             state = self.memory.write(state, episodes.question, self.input)
-            context = self.memory.context(state, self.input)
-        else:
-            alone = self.memory.write(start, episodes.question, self.input)
-            context = self.memory.context(alone, self.input)
-        return Along(self.memory.slots(state, self.input), context[:, None])
+            return self.memory.look(state, self.input)
+        alone = self.memory.write(start, episodes.question, self.input)
+        asked = self.memory.look(alone, self.input).context
+        return Look(self.memory.look(state, self.input).slots, asked)
 
     def logits(self, view: View, episodes: Episodes) -> Float[Tensor, "user position part option"]:
         """What is answered after this look."""

@@ -14,7 +14,7 @@ from torch.nn import functional
 from recsys.data.batches import Events
 from recsys.errors import ConfigError
 from recsys.memory.addressing import BLANK, LOUDEST, content_weights, one_hot_start
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.controller import Kind, controller_of
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
@@ -91,18 +91,15 @@ class Mann(Memory[MannState]):
     def write(self, state: MannState, events: Events, encode: Encode) -> MannState:
         return after_all(self.step, state, encode(events), present=events.present)
 
-    def slots(self, state: MannState, encode: Encode) -> Slots:
+    def look(self, state: MannState, encode: Encode) -> Look:
         rows = self.value(state.memory)
-        return rewritten(rows, rows)
-
-    def context(self, state: MannState, encode: Encode) -> Float[Tensor, "user width"]:
         said = self.controller.said(state.controller)
-        return self.present(torch.cat([said, state.read], dim=1))
+        present = self.present(torch.cat([said, state.read], dim=1))
+        return Look(slots=rewritten(rows, rows), context=present[:, None])
 
-    def along(self, state: MannState, events: Events, encode: Encode) -> Along:
-        rows = after_each(self.step, state, encode(events), present=events.present)
-        context = self.context(rows, encode)
-        return Along(slots=self.slots(rows, encode), context=context[:, None])
+    def along(self, state: MannState, events: Events, encode: Encode) -> Look:
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: MannState, vector: Float[Tensor, "user width"]) -> MannState:
         """One event: the controller, then write, then read; usage has no gradient."""

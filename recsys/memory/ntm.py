@@ -21,7 +21,7 @@ from recsys.memory.addressing import (
     shifted,
     written,
 )
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.controller import Kind, controller_of
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
@@ -91,18 +91,15 @@ class Ntm(Memory[NtmState]):
     def write(self, state: NtmState, events: Events, encode: Encode) -> NtmState:
         return after_all(self.step, state, encode(events), present=events.present)
 
-    def slots(self, state: NtmState, encode: Encode) -> Slots:
+    def look(self, state: NtmState, encode: Encode) -> Look:
         rows = self.value(state.memory)
-        return rewritten(rows, rows)
-
-    def context(self, state: NtmState, encode: Encode) -> Float[Tensor, "user width"]:
         said = self.controller.said(state.controller)
-        return self.present(torch.cat([said, state.read], dim=1))
+        present = self.present(torch.cat([said, state.read], dim=1))
+        return Look(slots=rewritten(rows, rows), context=present[:, None])
 
-    def along(self, state: NtmState, events: Events, encode: Encode) -> Along:
-        rows = after_each(self.step, state, encode(events), present=events.present)
-        context = self.context(rows, encode)
-        return Along(slots=self.slots(rows, encode), context=context[:, None])
+    def along(self, state: NtmState, events: Events, encode: Encode) -> Look:
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: NtmState, vector: Float[Tensor, "user width"]) -> NtmState:
         """One event: the controller, then the heads' places, then write and read."""

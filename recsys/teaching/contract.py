@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from recsys.memory.contract import Along
+from recsys.memory.contract import Look
 from recsys.output.contract import Output, View
 
 Cost = Callable[[View], Tensor]  # what a view costs: Float[Tensor, "row position"]
@@ -26,7 +26,7 @@ class Teaching(ABC):
 
     @abstractmethod
     def __call__(
-        self, output: Output, along: Along, *, support: Support | None, cost: Cost, step: int
+        self, output: Output, along: Look, *, support: Support | None, cost: Cost, step: int
     ) -> Taught:
         """One step.
 

@@ -1,7 +1,7 @@
 """Hops learn from what their own picks earn, where no gradient and no label says what to pick."""
 
 from recsys.errors import ConfigError
-from recsys.memory.contract import Along
+from recsys.memory.contract import Look
 from recsys.output.contract import Output
 from recsys.output.picks import reinforced
 from recsys.teaching.contract import Cost, Support, Taught, Teaching
@@ -22,7 +22,7 @@ class Reinforced(Teaching):
         self.samples, self.bonus, self.decay, self.least = samples, bonus, decay, least
 
     def __call__(
-        self, output: Output, along: Along, *, support: Support | None, cost: Cost, step: int
+        self, output: Output, along: Look, *, support: Support | None, cost: Cost, step: int
     ) -> Taught:
         hard = picking(output)
         bonus = max(self.bonus * self.decay**step, self.least)

@@ -6,7 +6,7 @@ So the second hop learns from the right first pick before the first hop has lear
 from torch.nn import functional
 
 from recsys.errors import ConfigError
-from recsys.memory.contract import Along
+from recsys.memory.contract import Look
 from recsys.output.contract import Output
 from recsys.teaching.contract import Cost, Support, Taught, Teaching
 from recsys.teaching.picking import picking
@@ -20,7 +20,7 @@ class Told(Teaching):
     """
 
     def __call__(
-        self, output: Output, along: Along, *, support: Support | None, cost: Cost, step: int
+        self, output: Output, along: Look, *, support: Support | None, cost: Cost, step: int
     ) -> Taught:
         if support is None:
             message = (

@@ -113,7 +113,7 @@ def test_next_item_asks_the_state_after_each_event_what_followed():
     for user, place in known.nonzero().tolist():
         past = part(part(step.events, [user]), slice(0, place + 1))
         state = model.write(model.memory.initial_state(1), past)
-        interest = model.memory.context(state, model.input)[0]
+        interest = model.memory.look(state, model.input).context[0, 0]
         right, wrong = int(target[user, place]), next(drawn)
         if wrong != right:
             scores = torch.stack([vector(torch.tensor(item)) @ interest for item in (right, wrong)])

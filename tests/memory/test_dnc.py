@@ -301,7 +301,8 @@ def test_a_state_takes_as_many_bytes_as_the_page_says(links, numbers):
 def test_the_context_of_nobody_is_zero():
     memory = computer(stir=1.0)
     assert torch.equal(
-        memory.context(memory.initial_state(2), unasked), torch.zeros(2, WIDTH).double()
+        memory.look(memory.initial_state(2), unasked).context,
+        torch.zeros(2, 1, WIDTH).double(),
     )
 
 
@@ -322,5 +323,5 @@ def test_dropout_falls_on_the_bypass_only():
     state = story(memory, torch.eye(WIDTH).double())
     quiet = state._replace(controller=torch.zeros_like(state.controller))
     memory.train()
-    assert torch.equal(memory.context(quiet, unasked), memory.context(quiet, unasked))
-    assert not torch.equal(memory.context(state, unasked), memory.context(state, unasked))
+    assert torch.equal(memory.look(quiet, unasked).context, memory.look(quiet, unasked).context)
+    assert not torch.equal(memory.look(state, unasked).context, memory.look(state, unasked).context)

@@ -116,7 +116,7 @@ def test_every_head_starts_on_the_first_slot_and_nothing_is_shown():
     state = ntm.initial_state(USERS)
     assert (state.head_weights[..., 0] == 1).all()
     assert (state.head_weights[..., 1:] == 0).all()
-    assert (ntm.context(state, unasked) == 0).all()
+    assert (ntm.look(state, unasked).context == 0).all()
 
 
 def test_weights_stay_a_choice_after_many_events():

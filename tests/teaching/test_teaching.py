@@ -5,7 +5,7 @@ import torch
 from hydra.utils import instantiate
 
 from recsys.errors import ConfigError
-from recsys.memory.contract import Along
+from recsys.memory.contract import Look
 from recsys.output.candidate_read import CandidateRead
 from recsys.output.hard_read import HardRead
 from recsys.output.picks import entropy
@@ -16,7 +16,7 @@ from tests.contract.parts import config
 from tests.output.slots import POSITIONS, ROWS, SLOTS, WIDTH, asked, slots
 
 CONTEXT, _, ANSWERS = asked()
-ALONG = Along(slots(), CONTEXT)
+ALONG = Look(slots(), CONTEXT)
 HOPS = 2
 FIRST = torch.zeros(ROWS, POSITIONS, HOPS, dtype=torch.long)  # the first slot, for both hops
 
