@@ -8,6 +8,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
@@ -97,7 +98,8 @@ class Lesson(NamedTuple):
         cpu_seconds: Most CPU time of this process.
         goal: Share of wrong answers in the worst rehearsal at which training stops.
         check_every: Steps between rehearsals.
-        halve_every: Steps after which the learning rate is halved; 0 for never.
+        gentle_steps: First steps, which have half the learning rate.
+        halve_every: Steps after those until the rate is halved, and halved again; 0 for never.
         clip: Largest norm of the gradient.
     """
 
@@ -108,6 +110,7 @@ class Lesson(NamedTuple):
     cpu_seconds: float
     goal: float
     check_every: int
+    gentle_steps: int
     halve_every: int
     clip: float
 
@@ -134,15 +137,14 @@ def examine(
     )
     rehearsals = task.rehearsals(rehearsing)
     updates = optimizer(examinee.parameters())
+    rate = torch.optim.lr_scheduler.LambdaLR(updates, partial(_pace, lesson))
     began = time.process_time()
     best, kept, step = float("inf"), copy.deepcopy(examinee.state_dict()), 0
     while step < lesson.steps and best > lesson.goal:
         episodes = task.draw(lesson.batch_size, draws)
         _teach(examinee, episodes, lesson=lesson, updates=updates, step=step)
         step += 1
-        if lesson.halve_every and step % lesson.halve_every == 0:
-            for group in updates.param_groups:
-                group["lr"] /= 2
+        rate.step()
         late = time.process_time() - began > lesson.cpu_seconds
         if step % lesson.check_every == 0 or step == lesson.steps or late:
             worst = max(errors(examinee, rehearsals).values())
@@ -216,6 +218,13 @@ def _unread(view: View, told: Tensor | None) -> Tensor:
         )
         raise ConfigError(message)
     return unread(view.hops, told)
+
+
+def _pace(lesson: Lesson, step: int) -> float:
+    """The share of the learning rate that a step has."""
+    if step < lesson.gentle_steps:
+        return 0.5
+    return 0.5 ** ((step - lesson.gentle_steps) // lesson.halve_every if lesson.halve_every else 0)
 
 
 def _teach(

@@ -25,6 +25,7 @@ LESSON = Lesson(
     cpu_seconds=20,
     goal=0.0,
     check_every=20,
+    gentle_steps=0,
     halve_every=0,
     clip=10.0,
 )
@@ -170,3 +171,21 @@ def test_supervision_of_slots_that_are_no_events_is_refused():
     sitter.memory = MeanPool(table=task.table, width=WIDTH, dropout=0.0)
     with pytest.raises(ConfigError, match="whose slots are events"):
         examine(sitter, task, lesson=LESSON._replace(supervise=1.0), optimizer=adam, seed=0)
+
+
+def test_the_learning_rate_starts_at_half_and_is_halved_again_and_again_afterwards():
+    lesson = LESSON._replace(steps=8, check_every=8, gentle_steps=3, halve_every=2)
+    rates = []
+
+    class Noted(torch.optim.SGD):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            super().step(closure)
+
+    def optimizer(parameters):
+        return Noted(parameters, lr=0.4)
+
+    examine(examinee(Echo(asks=True)), Echo(asks=True), lesson=lesson, optimizer=optimizer, seed=0)
+    torch.testing.assert_close(
+        torch.tensor(rates), torch.tensor([0.2, 0.2, 0.2, 0.4, 0.4, 0.2, 0.2, 0.1])
+    )
