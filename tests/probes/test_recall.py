@@ -66,6 +66,14 @@ def test_a_ring_of_34_slots_recalls_from_32_pairs():
 
 
 @pytest.mark.acceptance
+@pytest.mark.xfail(run=False, reason="0.69 wrong after 60 CPU-s, 0.73 without links: near chance")
+def test_a_neural_computer_of_34_slots_recalls_from_32_pairs():
+    dnc = (RECALL, *TEN[:2], "task.length=32", "memory=dnc", "memory.slots=34", "memory.heads=1")
+    errors = solve(*dnc, within=60, passes=lambda wrong: wrong["as_trained"] <= 0.03)
+    assert errors["as_trained"] <= 0.03
+
+
+@pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_one_vector_for_the_past_does_not_recall():
     gru = ceiling(RECALL, "memory=gru", "output=candidate_read", within=40)
