@@ -21,6 +21,7 @@ from recsys.memory.steps import after_all, after_each
 
 DECAY = 0.95  # of usage at every event
 WEAKEST, STRONGEST, STRENGTH = 1.0, 20.0, 4.0  # bounds of a head's strength, and where it starts
+AFRESH = 3.0  # how surely a head writes into the least used slot at the start, as a logit
 EARLIER = 1e-4  # of slots used equally the first is taken, whatever rounding makes of them
 
 
@@ -70,12 +71,19 @@ class Mann(Memory[MannState]):
             raise ConfigError(message)
         self.shape, self.emptied = (heads, slots, slot_width), emptied
         read = heads * slot_width
+        self.heard = nn.LayerNorm(width, bias=False)
         self.controller = controller_of(controller, given=width + read, width=hidden)
         self.address = nn.Linear(hidden, heads * (2 * slot_width + 1))
+        self._begin_as_a_ring()
         start = torch.tensor((STRENGTH - WEAKEST) / (STRONGEST - WEAKEST)).logit()
         self.strength = nn.Parameter(start.repeat(heads))
         self.present = nn.Linear(hidden + read, width, bias=False)
         self.value = nn.Linear(slot_width, width, bias=False)
+
+    @torch.no_grad()
+    def _begin_as_a_ring(self) -> None:
+        """Gates that write every event into a slot of its own, until they learn when not to."""
+        self.address.bias.unflatten(0, (self.shape[0], -1))[:, -1].fill_(-AFRESH)
 
     def initial_state(self, users: int) -> MannState:
         heads, slots, slot_width = self.shape
@@ -103,7 +111,8 @@ class Mann(Memory[MannState]):
 
     def step(self, state: MannState, vector: Float[Tensor, "user width"]) -> MannState:
         """One event: the controller, then write, then read; usage has no gradient."""
-        carried = self.controller(torch.cat([vector, state.read], dim=1), state.controller)
+        given = torch.cat([self.heard(vector), state.read], dim=1)
+        carried = self.controller(given, state.controller)
         told = self._heads(self.controller.said(carried))
         least = least_used(state.usage, heads=self.shape[0])
         writing = told.again * state.read_weights + (1 - told.again) * least

@@ -26,6 +26,8 @@ from recsys.memory.controller import Kind, controller_of
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
 
+AHEAD = 3.0  # how surely a head starts from where it is, and moves on by one, as a logit
+
 
 class NtmState(NamedTuple):
     """4 (N W + 2 H N + H W + C) bytes a user: N slots of width W, H head pairs, controller C."""
@@ -72,11 +74,23 @@ class Ntm(Memory[NtmState]):
         super().__init__()
         self.shape = (heads, slots, slot_width)
         read = heads * slot_width
+        self.heard = nn.LayerNorm(width, bias=False)
         self.controller = controller_of(controller, given=width + read, width=hidden)
         self.address = nn.Linear(hidden, 2 * heads * (slot_width + 6))
+        self._begin_as_a_ring()
         self.change = nn.Linear(hidden, heads * 2 * slot_width)
         self.present = nn.Linear(hidden + read, width, bias=False)
         self.value = nn.Linear(slot_width, width, bias=False)
+
+    @torch.no_grad()
+    def _begin_as_a_ring(self) -> None:
+        """Heads that move on by one slot at every event, until they learn where to jump or stay."""
+        heads, _, slot_width = self.shape
+        _, _, gate, shifts, _ = self.address.bias.unflatten(0, (2 * heads, -1)).split(
+            [slot_width, 1, 1, 3, 1], dim=1
+        )
+        gate.fill_(-AHEAD)
+        shifts[:, 2].fill_(AHEAD)
 
     def initial_state(self, users: int) -> NtmState:
         heads, slots, slot_width = self.shape
@@ -103,7 +117,8 @@ class Ntm(Memory[NtmState]):
 
     def step(self, state: NtmState, vector: Float[Tensor, "user width"]) -> NtmState:
         """One event: the controller, then the heads' places, then write and read."""
-        carried = self.controller(torch.cat([vector, state.read], dim=1), state.controller)
+        given = torch.cat([self.heard(vector), state.read], dim=1)
+        carried = self.controller(given, state.controller)
         told = self._heads(self.controller.said(carried))
         weights = moved(state, told)
         reading, writing = weights.chunk(2, dim=1)

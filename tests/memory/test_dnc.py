@@ -44,11 +44,6 @@ def oneplus(number):
     return 1 + np.log1p(np.exp(number))
 
 
-def normalised(norm, vector):
-    scale = norm.weight.detach().numpy()
-    return (vector - vector.mean()) / np.sqrt(vector.var() + norm.eps) * scale
-
-
 def allocated(used):
     """Along the slots by rising usage, a little more for each slot further on."""
     used = [usage * (1 - 1e-6) + 1e-6 for usage in used]
@@ -91,7 +86,7 @@ class ByHand:
 
     def told(self):
         """The interface, cut in the order of the fields."""
-        said = normalised(self.net.norm, self.carried[:CONTROLLER])
+        said = by_hand.normalised(self.net.norm, self.carried[:CONTROLLER])
         numbers = list(np.clip(by_hand.linear(self.net.interface, said), -20, 20))
 
         def take(count):
@@ -117,7 +112,7 @@ class ByHand:
 
     def step(self, vector):
         read = np.concatenate([self.memory.T @ weights for weights in self.read_weights])
-        heard = normalised(self.net.heard, vector)
+        heard = by_hand.normalised(self.net.heard, vector)
         given = np.concatenate([heard, read])
         self.carried = by_hand.controlled(self.net.controller.cell, given, self.carried)
         told = self.told()
