@@ -53,10 +53,10 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
         said["prepared"] = time.process_time()
         import lightning
 
-        from recsys.auxiliary.disturbance import Disturbance
         from recsys.data.datamodule import HistoryData
+        from recsys.fitting import make_objective
         from recsys.rehearsal import rehearse
-        from recsys.run import assemble, training_counts
+        from recsys.run import assemble
         from recsys.system import RecommenderSystem
 
         said["imported"] = time.process_time()
@@ -68,9 +68,7 @@ def first_step(raw: str, overrides: list[str], *, rehearsal: bool) -> None:
             said["rehearsed"] = time.process_time()
         system = RecommenderSystem(
             model=model,
-            loss=instantiate(cfg.loss, count=training_counts(prepared)),
-            auxiliaries={},
-            disturbance=Disturbance(event_dropout=0.0, decoys=0.0, dot_dropout=0.0),
+            objective=make_objective(cfg, prepared=prepared),
             optimizer=instantiate(cfg.optimizer),
             items=prepared.items,
             k=cfg.k,

@@ -19,12 +19,14 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
 from recsys.curves import EpochHistory
 from recsys.data.datamodule import HistoryData
 from recsys.data.prepared import Prepared
 from recsys.errors import ConfigError
 from recsys.model import MemoryRecommender
-from recsys.run import BEST, HISTORY, LAST, Run, settings
+from recsys.run import BEST, HISTORY, LAST, Run, settings, training_counts
+from recsys.system import Objective
 from recsys.tracking import begin
 
 logger = logging.getLogger(__name__)
@@ -64,6 +66,17 @@ def check_settings(cfg: DictConfig) -> None:
 def is_first_process() -> bool:
     """False in the processes that Lightning starts for further devices."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+def make_objective(cfg: DictConfig, *, prepared: Prepared) -> Objective:
+    """What the configuration asks of the model at every step."""
+    return Objective(
+        loss=instantiate(cfg.loss, count=training_counts(prepared)),
+        auxiliaries=instantiate(cfg.get("auxiliary", {})),
+        disturbance=Disturbance(**{name: cfg[name] for name in DISTURBANCES}),
+        teaching=instantiate(cfg.teaching),
+        support=instantiate(cfg.support, prepared=prepared) if cfg.get("support") else None,
+    )
 
 
 def make_data(cfg: DictConfig, *, prepared: Prepared) -> HistoryData:
@@ -119,8 +132,10 @@ def make_trainer(cfg: DictConfig, *, run: Run) -> lightning.Trainer:
 
 def quick_methods(model: MemoryRecommender) -> None:
     """Compiles what a training step calls; the first steps then take minutes, the rest less."""
-    for name in ("along", "scores", "own_scores"):
-        setattr(model, name, torch.compile(getattr(model, name), dynamic=True))
+    called = {model: ("remembered", "scores", "own_scores"), model.output: ("look",)}
+    for part, names in called.items():
+        for name in names:
+            setattr(part, name, torch.compile(getattr(part, name), dynamic=True))
 
 
 def _checkpoint(file: Path, *, monitor: str | None) -> ModelCheckpoint:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from recsys.data.batches import Events
 from recsys.input.event import EventInput
-from recsys.memory.contract import Memory, State
+from recsys.memory.contract import Look, Memory, State
 from recsys.output.contract import Effect, Output, View
 from recsys.response.dot import Dot
 
@@ -42,14 +42,16 @@ class MemoryRecommender(nn.Module, Generic[State]):
 
     def look(self, state: State) -> View:
         """O before a candidate asks: the slots from one position, the present."""
-        context = self.memory.context(state, self.input)
-        return self.output.look(self.memory.slots(state, self.input), context[:, None])
+        return self.output.look(*self.memory.look(state, self.input))
 
     def along(self, events: Events) -> View:
         """What ``look`` would show after each event: all training positions at once."""
+        return self.output.look(*self.remembered(events))
+
+    def remembered(self, events: Events) -> Look:
+        """I and G at all training positions: what O can look at after each event."""
         start = self.memory.initial_state(events.item.shape[0])
-        along = self.memory.along(start, events, self.input)
-        return self.output.look(along.slots, along.context)
+        return self.memory.along(start, events, self.input)
 
     def scores(
         self, view: View, candidate: Int[Tensor, " candidate"]

@@ -36,8 +36,13 @@ def probe(cfg: DictConfig) -> Report:
     torch.manual_seed(cfg.seed)
     task = instantiate(cfg.task)
     examinee = prepare_examinee(cfg, task=task)
-    optimizer = instantiate(cfg.optimizer)
-    return examine(examinee, task, lesson=Lesson(**cfg.lesson), optimizer=optimizer, seed=cfg.seed)
+    lesson, optimizer = prepare_lesson(cfg), instantiate(cfg.optimizer)
+    return examine(examinee, task, lesson=lesson, optimizer=optimizer, seed=cfg.seed)
+
+
+def prepare_lesson(cfg: DictConfig) -> Lesson:
+    """How the configuration teaches."""
+    return Lesson(teaching=instantiate(cfg.teaching), **cfg.lesson)
 
 
 def prepare_examinee(cfg: DictConfig, *, task: Task) -> Examinee:

@@ -8,30 +8,26 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recsys.data.batches import Events
+from recsys.auxiliary.read_support import slots_of_age, unread
+from recsys.data.support import age_of
+from recsys.errors import ConfigError
 from recsys.input.event import EventInput
-from recsys.memory.contract import Memory
+from recsys.memory.contract import Look, Memory, Slots
 from recsys.output.contract import Output, View
 from recsys.response.dot import Dot
 from recsys.task.contract import Episodes, Task
+from recsys.teaching.contract import Teaching
 
 logger = logging.getLogger(__name__)
 Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-FAINTEST = 1e-9  # a read weight's floor inside a logarithm
-
-
-class Answered(NamedTuple):
-    """What an examinee says."""
-
-    logits: Float[Tensor, "user position part option"]
-    view: View
 
 
 class Examinee(nn.Module):
@@ -59,9 +55,25 @@ class Examinee(nn.Module):
         self.option: Tensor
         self.register_buffer("option", torch.arange(1, task.parts * task.options + 1))
 
-    def forward(self, episodes: Episodes) -> Answered:
+    def forward(self, episodes: Episodes) -> Float[Tensor, "user position part option"]:
         """Logits of the options of each part, at the question or after every event."""
-        view = self._asked(episodes) if self.asks else self._along(episodes.events)
+        return self.logits(self.output.look(*self.remembered(episodes)), episodes)
+
+    def remembered(self, episodes: Episodes) -> Look:
+        """What O can look at when an answer is due, and its first query."""
+        start = self.memory.initial_state(episodes.events.item.shape[0])
+        if not self.asks:
+            return self.memory.along(start, episodes.events, self.input)
+        state = self.memory.write(start, episodes.events, self.input)
+        if self.question == "written":
+            state = self.memory.write(state, episodes.question, self.input)
+            return self.memory.look(state, self.input)
+        alone = self.memory.write(start, episodes.question, self.input)
+        asked = self.memory.look(alone, self.input).context
+        return Look(self.memory.look(state, self.input).slots, asked)
+
+    def logits(self, view: View, episodes: Episodes) -> Float[Tensor, "user position part option"]:
+        """What is answered after this look."""
         answers = self.response.answers(self.option)
         if self.asks:
             query = self.input.query(episodes.question.item).expand(-1, self.option.shape[0], -1)
@@ -73,43 +85,32 @@ class Examinee(nn.Module):
             reading = self.output.every(view, query, answers.slot)
             scores = self.response.every(reading, answers)
             scores = scores.reshape(*episodes.target.shape[:2], -1)
-        return Answered(scores.unflatten(-1, (self.parts, self.options)), view)
-
-    def _asked(self, episodes: Episodes) -> View:
-        start = self.memory.initial_state(episodes.events.item.shape[0])
-        state = self.memory.write(start, episodes.events, self.input)
-        if self.question == "written":
-            state = self.memory.write(state, episodes.question, self.input)
-            context = self.memory.context(state, self.input)
-        else:
-            alone = self.memory.write(start, episodes.question, self.input)
-            context = self.memory.context(alone, self.input)
-        return self.output.look(self.memory.slots(state, self.input), context[:, None])
-
-    def _along(self, events: Events) -> View:
-        start = self.memory.initial_state(events.item.shape[0])
-        return self.output.look(*self.memory.along(start, events, self.input))
+        return scores.unflatten(-1, (self.parts, self.options))
 
 
 class Lesson(NamedTuple):
     """How an examinee is taught.
 
     Attributes:
+        teaching: How the hops read while they learn.
         supervise: Weight of the loss on which slot each hop should read, where the task knows.
         steps: Most steps.
         cpu_seconds: Most CPU time of this process.
         goal: Share of wrong answers in the worst rehearsal at which training stops.
         check_every: Steps between rehearsals.
-        halve_every: Steps after which the learning rate is halved; 0 for never.
+        gentle_steps: First steps, which have half the learning rate.
+        halve_every: Steps after those until the rate is halved, and halved again; 0 for never.
         clip: Largest norm of the gradient.
     """
 
+    teaching: Teaching
     batch_size: int
     supervise: float
     steps: int
     cpu_seconds: float
     goal: float
     check_every: int
+    gentle_steps: int
     halve_every: int
     clip: float
 
@@ -136,14 +137,14 @@ def examine(
     )
     rehearsals = task.rehearsals(rehearsing)
     updates = optimizer(examinee.parameters())
+    rate = torch.optim.lr_scheduler.LambdaLR(updates, partial(_pace, lesson))
     began = time.process_time()
     best, kept, step = float("inf"), copy.deepcopy(examinee.state_dict()), 0
     while step < lesson.steps and best > lesson.goal:
+        episodes = task.draw(lesson.batch_size, draws)
+        _teach(examinee, episodes, lesson=lesson, updates=updates, step=step)
         step += 1
-        _teach(examinee, task.draw(lesson.batch_size, draws), lesson=lesson, updates=updates)
-        if lesson.halve_every and step % lesson.halve_every == 0:
-            for group in updates.param_groups:
-                group["lr"] /= 2
+        rate.step()
         late = time.process_time() - began > lesson.cpu_seconds
         if step % lesson.check_every == 0 or step == lesson.steps or late:
             worst = max(errors(examinee, rehearsals).values())
@@ -163,42 +164,78 @@ def errors(examinee: Examinee, exams: dict[str, Episodes]) -> dict[str, float]:
     examinee.eval()
     found = {}
     for name, episodes in exams.items():
-        chosen = examinee(episodes).logits.argmax(-1)
+        chosen = examinee(episodes).argmax(-1)
         wrong = (chosen != episodes.target)[episodes.target >= 0]
         found[name] = wrong.float().mean().item()
     examinee.train()
     return found
 
 
-def loss(examinee: Examinee, episodes: Episodes, *, supervise: float) -> Tensor:
+def loss(examinee: Examinee, episodes: Episodes, *, lesson: Lesson, step: int) -> Tensor:
     """Cross-entropy of the answers, and of the reads where the right slots are known."""
-    logits, view = examinee(episodes)
-    asked = episodes.target >= 0
-    total = functional.cross_entropy(logits[asked], episodes.target[asked])
-    if supervise:
-        total = total + supervise * read_support(view, episodes)
+    due = episodes.target >= 0
+
+    def cost(view: View) -> Tensor:
+        logits = examinee.logits(view, episodes).flatten(0, 2)
+        wrong = functional.cross_entropy(
+            logits, episodes.target.flatten(), ignore_index=-1, reduction="none"
+        )
+        return wrong.view(*view.user.shape[:2], -1).sum(-1)
+
+    along = examinee.remembered(episodes)
+    written = examinee.question == "written"
+    told = support_of(along.slots, episodes, asks=examinee.asks, written=written)
+    view, paid = lesson.teaching(examinee.output, along, support=told, cost=cost, step=step)
+    total = paid.sum() / due.sum()
+    if lesson.supervise:
+        total = total + lesson.supervise * _unread(view, told)
     return total
 
 
-def read_support(view: View, episodes: Episodes) -> Tensor:
-    """Mean negative log weight of the slots that the hops should have read; 0 if none is known.
+def support_of(
+    slots: Slots, episodes: Episodes, *, asks: bool, written: bool
+) -> Int[Tensor, "row position hop"] | None:
+    """The slot that each hop should read where an answer is due; -1 where that is not known.
 
-    Slots of a log stand in the order of their events, at the end of their row.
+    None where the slots are no events. A question that is written is an event, too.
     """
-    hops = min(view.hops.shape[1], episodes.support.shape[1])
-    slots = view.hops.shape[-1]
-    place = episodes.support[:, :hops]
-    slot = place + slots - episodes.events.item.shape[1]
-    known = (place >= 0) & (slot >= 0)  # a log may have forgotten the event
-    weight = view.hops[:, :hops, 0].gather(2, slot.clamp(min=0)[..., None])[..., 0]
-    lost = -weight.clamp(min=FAINTEST).log()
-    return (lost * known).sum() / known.sum().clamp(min=1)
+    if not bool(slots.item.any()):
+        return None
+    events = episodes.events
+    place = episodes.support[:, None].expand(-1, events.item.shape[1], -1)
+    if asks:
+        age = age_of(place, events)[:, -1:]
+        return slots_of_age(torch.where(age >= 0, age + written, age), slots=slots)
+    due = (episodes.target >= 0).any(-1, keepdim=True)
+    return slots_of_age(age_of(torch.where(due, place, -1), events), slots=slots)
+
+
+def _unread(view: View, told: Tensor | None) -> Tensor:
+    if told is None:
+        message = (
+            "lesson.supervise needs a memory whose slots are events: set memory=key_value or "
+            "memory=igor, or lesson.supervise=0"
+        )
+        raise ConfigError(message)
+    return unread(view.hops, told)
+
+
+def _pace(lesson: Lesson, step: int) -> float:
+    """The share of the learning rate that a step has."""
+    if step < lesson.gentle_steps:
+        return 0.5
+    return 0.5 ** ((step - lesson.gentle_steps) // lesson.halve_every if lesson.halve_every else 0)
 
 
 def _teach(
-    examinee: Examinee, episodes: Episodes, *, lesson: Lesson, updates: torch.optim.Optimizer
+    examinee: Examinee,
+    episodes: Episodes,
+    *,
+    lesson: Lesson,
+    updates: torch.optim.Optimizer,
+    step: int,
 ) -> None:
     updates.zero_grad()
-    loss(examinee, episodes, supervise=lesson.supervise).backward()
+    loss(examinee, episodes, lesson=lesson, step=step).backward()
     nn.utils.clip_grad_norm_(examinee.parameters(), lesson.clip)
     updates.step()

@@ -31,7 +31,8 @@ CONFIG, MANIFEST = "config.yaml", "manifest.json"
 BEST, LAST = "checkpoints/best.ckpt", "checkpoints/last.ckpt"
 HISTORY, CURVES, METRICS = "history.csv", "curves.png", "metrics.json"
 _DECISIVE = (
-    *("input", "memory", "output", "response", "loss", "auxiliary", "optimizer", "seed", "slots"),
+    *("input", "memory", "output", "response", "loss", "auxiliary", "teaching", "support"),
+    *("optimizer", "seed", "slots"),
     *("event_dropout", "dot_dropout", "decoys", "half_life", "averaging"),
     *("batch_size", "validation_users", "patience", "k"),
 )

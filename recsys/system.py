@@ -1,21 +1,37 @@
 """Lightning's door to the model: one training step, one validation step, nothing else."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import lightning
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.auxiliary.contract import Auxiliary, Seen
-from recsys.auxiliary.disturbance import Disturbance
+from recsys.auxiliary.disturbance import Disturbance, without_dot
+from recsys.auxiliary.read_support import labelled
 from recsys.data.batches import Events, Question, Window
+from recsys.data.support import Support
 from recsys.evaluation.protocol import listable
-from recsys.loss.contract import Loss
+from recsys.loss.contract import Loss, Negatives
 from recsys.metrics.lists import top_k
 from recsys.metrics.running import RankingMetrics
 from recsys.model import MemoryRecommender
+from recsys.output.contract import View
+from recsys.teaching.contract import Teaching
 
-Optimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+Optimizer = Callable[[Iterable[dict[str, Any]]], torch.optim.Optimizer]
+
+
+class Objective(NamedTuple):
+    """What a training step asks of the model, and how."""
+
+    loss: Loss
+    auxiliaries: Mapping[str, Auxiliary]
+    disturbance: Disturbance
+    teaching: Teaching
+    support: Support | None  # labels of what to read
 
 
 class RecommenderSystem(lightning.LightningModule):
@@ -30,18 +46,17 @@ class RecommenderSystem(lightning.LightningModule):
         self,
         *,
         model: MemoryRecommender,
-        loss: Loss,
-        auxiliaries: Mapping[str, Auxiliary],
-        disturbance: Disturbance,
+        objective: Objective,
         optimizer: Optimizer,
         items: int,
         k: int,
         seed: int,
     ) -> None:
         super().__init__()
-        self.model, self.loss = model, loss
-        self.auxiliaries = nn.ModuleDict(auxiliaries)
-        self.disturbance = disturbance
+        self.model, self.loss = model, objective.loss
+        self.auxiliaries = nn.ModuleDict(objective.auxiliaries)
+        self.disturbance, self.teaching = objective.disturbance, objective.teaching
+        self.support = objective.support
         self.optimizer, self.seed, self.k = optimizer, seed, k
         self.ranking = RankingMetrics((k,), items=items)
         self.register_buffer("catalogue", torch.arange(items + 1), persistent=False)
@@ -50,22 +65,23 @@ class RecommenderSystem(lightning.LightningModule):
         """Mean loss of this device's targets, scaled to the mean over all devices."""
         torch.manual_seed(hash((self.seed, self.global_step, self.global_rank)))
         draw = torch.Generator().manual_seed(hash((self.seed, self.global_step)))
-        negatives = self.loss.draw(draw)
-        item, log_expected = (field.to(self.device) for field in negatives)
-        batch, decoy = self.disturbance(batch)
-        view = self.disturbance.quieten(self.model.along(batch.events))
-        target = batch.target.reshape(view.user.shape[:2])
-        positive = self.model.own_scores(view, target)
-        negative = self.model.scores(view, item)
-        wanted = (target > 0).flatten()
-        lost = self.loss(
-            positive.flatten()[wanted],
-            negative.flatten(0, 1)[wanted],
-            log_expected,
-            target.flatten()[wanted, None] == item,
+        negatives = Negatives(*(field.to(self.device) for field in self.loss.draw(draw)))
+        disturbed = self.disturbance(batch)
+        batch, quiet = disturbed.window, self.disturbance.silences()
+
+        def heard(view: View) -> View:
+            return without_dot(view) if quiet else view
+
+        def cost(view: View) -> Tensor:
+            return self._lost(heard(view), batch.target, negatives=negatives)
+
+        along = self.model.remembered(batch.events)
+        support = labelled(self.support, disturbed, slots=along.slots)
+        view, paid = self.teaching(
+            self.model.output, along, support=support, cost=cost, step=self.global_step
         )
-        lost = lost * batch.weight.flatten()[wanted]
-        loss = lost.sum() * self.trainer.world_size / batch.targets
+        paid = paid * batch.weight.reshape(paid.shape)
+        loss = paid.sum() * self.trainer.world_size / batch.targets
         self.log(
             "train/loss",
             loss,
@@ -75,14 +91,30 @@ class RecommenderSystem(lightning.LightningModule):
             sync_dist=True,
             batch_size=max(round(batch.targets), 1),
         )
-        return loss + self._beside(Seen(self.model, batch.events, view, batch.target, decoy))
+        seen = Seen(self.model, batch.events, heard(view), batch.target, disturbed.decoy, support)
+        return loss + self._beside(seen)
+
+    def _lost(
+        self, view: View, target: Tensor, *, negatives: Negatives
+    ) -> Float[Tensor, "row position"]:
+        """The objective's loss at each position; 0 where nothing is asked."""
+        target = target.reshape(view.user.shape[:2])
+        positive = self.model.own_scores(view, target)
+        negative = self.model.scores(view, negatives.item)
+        wanted = target > 0
+        accidental = target[wanted][:, None] == negatives.item
+        lost = self.loss(positive[wanted], negative[wanted], negatives.log_expected, accidental)
+        return torch.zeros_like(positive, dtype=lost.dtype).masked_scatter(wanted, lost)
 
     def _beside(self, seen: Seen) -> Tensor | float:
         """The auxiliary losses of a step; each device has its own, and gradients are averaged."""
         total: Tensor | float = 0.0
         for name, auxiliary in self.auxiliaries.items():
             cost = auxiliary(seen)
-            self.log(f"train/{name}", cost, on_step=False, on_epoch=True, sync_dist=True)
+            rows = len(seen.target)
+            self.log(
+                f"train/{name}", cost, on_step=False, on_epoch=True, sync_dist=True, batch_size=rows
+            )
             total = total + cost
         return total
 
@@ -104,8 +136,11 @@ class RecommenderSystem(lightning.LightningModule):
         self.ranking.reset()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer of the configuration over all parameters."""
-        return self.optimizer(self.parameters())
+        """The optimizer of the configuration over all parameters; it decays tables alone."""
+        tables = [part.weight for part in self.modules() if isinstance(part, nn.Embedding)]
+        known = {id(table) for table in tables}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in known]
+        return self.optimizer([{"params": tables}, {"params": rest, "weight_decay": 0.0}])
 
 
 @torch.no_grad()

@@ -8,10 +8,16 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
 from recsys.config import CONF
 from recsys.data.prepared import Prepared, load
-from recsys.fitting import check_settings, is_first_process, make_data, make_trainer, quick_methods
+from recsys.fitting import (
+    check_settings,
+    is_first_process,
+    make_data,
+    make_objective,
+    make_trainer,
+    quick_methods,
+)
 from recsys.outcome import conclude
 from recsys.rehearsal import rehearse
 from recsys.run import (
@@ -21,7 +27,6 @@ from recsys.run import (
     create_run,
     refuse_existing_run,
     resume_run,
-    training_counts,
 )
 from recsys.system import RecommenderSystem, sizes
 from recsys.tracking import keep
@@ -39,9 +44,7 @@ def main(cfg: DictConfig) -> None:
     torch.set_float32_matmul_precision("high")
     system = RecommenderSystem(
         model=assemble(cfg, prepared=prepared),
-        loss=instantiate(cfg.loss, count=training_counts(prepared)),
-        auxiliaries=instantiate(cfg.get("auxiliary", {})),
-        disturbance=Disturbance(**{name: cfg[name] for name in DISTURBANCES}),
+        objective=make_objective(cfg, prepared=prepared),
         optimizer=instantiate(cfg.optimizer),
         items=prepared.items,
         k=cfg.k,

@@ -28,7 +28,7 @@ LAYERS = (
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
     {"baselines", "evaluation", "tracking", "curves", "noise"},
-    {"auxiliary", "task"},
+    {"auxiliary", "task", "teaching"},
     {"system", "run", "probing"},
     {"bundle", "outcome", "rehearsal", "fitting", "cli"},
     set(STAGES),
@@ -43,7 +43,7 @@ DOORS = {
     | {"recsys.train", "recsys.curves", "recsys.rehearsal", "recsys.fitting"},
     "pandas": set(),
 }
-OURS = (*LETTERS, "source", "loss", "baselines", "task", "auxiliary")
+OURS = (*LETTERS, "source", "loss", "baselines", "task", "auxiliary", "teaching")
 # Only words that cannot mean anything else; a MovieLens file has some columns of the same name.
 COLUMNS = (
     tables.USER_ID,

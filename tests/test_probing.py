@@ -3,23 +3,29 @@
 import pytest
 import torch
 
+from recsys.auxiliary.read_support import unread
 from recsys.data.batches import Events
+from recsys.errors import ConfigError
 from recsys.input.event import EventInput
 from recsys.input.table import own_rows
 from recsys.memory.key_value import KeyValue
+from recsys.memory.mean_pool import MeanPool
 from recsys.output.candidate_read import CandidateRead
-from recsys.probing import Examinee, Lesson, errors, examine, read_support
+from recsys.probing import Examinee, Lesson, errors, examine, support_of
 from recsys.response.dot import Dot
 from recsys.task.contract import Episodes, Task, unasked
+from recsys.teaching.alone import Alone
 
 WIDTH, SLOTS = 6, 4
 LESSON = Lesson(
+    teaching=Alone(),
     batch_size=16,
     supervise=0.0,
     steps=200,
     cpu_seconds=20,
     goal=0.0,
     check_every=20,
+    gentle_steps=0,
     halve_every=0,
     clip=10.0,
 )
@@ -55,7 +61,7 @@ class Echo(Task):
         return {"echo": self.draw(70, generator)}
 
 
-def examinee(task, *, question="apart"):
+def examinee(task, *, question="apart", slots=SLOTS):
     torch.manual_seed(1)
     output = CandidateRead(
         width=WIDTH, slots=SLOTS, heads=1, hops=2, dropout=0.0, address="both", strength=1.0
@@ -63,7 +69,7 @@ def examinee(task, *, question="apart"):
     return Examinee(
         task=task,
         input=EventInput(table=task.table, behaviours=0, width=WIDTH, dropout=0.0),
-        memory=KeyValue(table=task.table, width=WIDTH, slots=SLOTS, dropout=0.0),
+        memory=KeyValue(table=task.table, width=WIDTH, slots=slots, dropout=0.0),
         output=output,
         response=Dot(items=3, width=WIDTH, slot_width=output.slot_width, dropout=0.0),
         question=question,
@@ -105,33 +111,81 @@ def test_a_story_is_not_changed_by_a_question_asked_apart():
     other = episodes._replace(
         question=episodes.question._replace(item=episodes.question.item % 3 + 1)
     )
-    first, second = sitter(episodes).view.slots, sitter(other).view.slots
+    first, second = (sitter.remembered(asked).slots for asked in (episodes, other))
     assert torch.equal(first.keys, second.keys)
     assert torch.equal(first.values, second.values)
 
 
-def test_read_support_is_the_negative_log_weight_of_the_known_slots():
+def lost(sitter, episodes):
+    """What is paid for reads beside the labelled slots, and the slots with what they got."""
+    along = sitter.remembered(episodes)
+    written = sitter.question == "written"
+    told = support_of(along.slots, episodes, asks=sitter.asks, written=written)
+    view = sitter.output.look(*along)
+    return unread(view.hops, told), view
+
+
+@pytest.mark.parametrize(("question", "later"), [("apart", 0), ("written", 1)])
+def test_what_is_lost_is_the_negative_log_weight_of_the_known_slots(question, later):
     task = Echo(asks=True)
-    sitter = examinee(task).eval()
+    sitter = examinee(task, question=question, slots=5).eval()
     episodes = task.draw(2, torch.Generator().manual_seed(0))
     episodes = episodes._replace(support=torch.tensor([[3, -1], [0, 2]]))
-    view = sitter(episodes).view
-    expected = [view.hops[0, 0, 0, 3], view.hops[1, 0, 0, 0], view.hops[1, 1, 0, 2]]
-    mean = -torch.stack(expected).log().mean()
-    torch.testing.assert_close(read_support(view, episodes), mean)
+    cost, view = lost(sitter, episodes)
+    first = 1 - later  # before it stands the empty start, unless the question has pushed it out
+    known = [(0, 0, 3), (1, 0, 0), (1, 1, 2)]
+    expected = [view.hops[user, hop, 0, first + place] for user, hop, place in known]
+    items = [view.slots.item[user, first + place] for user, hop, place in known]
+    assert items == [episodes.events.item[user, place] for user, _, place in known]
+    torch.testing.assert_close(cost, -torch.stack(expected).log().mean())
+
+
+def test_answers_along_the_events_are_due_reads_of_what_had_happened():
+    task = Echo(asks=False)
+    sitter = examinee(task).eval()
+    episodes = task.draw(2, torch.Generator().manual_seed(0))
+    target = episodes.target.clone()
+    target[0, 1:] = target[1, :3] = -1  # due at the first event, and at the last
+    episodes = episodes._replace(target=target, support=torch.tensor([[2], [1]]))
+    cost, view = lost(sitter, episodes)  # the first user's event 2 had not happened
+    assert view.slots.item[1, 2] == episodes.events.item[1, 1]
+    torch.testing.assert_close(cost, -view.hops[1, 0, 3, 2].log())
 
 
 def test_no_known_support_costs_nothing():
     task = Echo(asks=True)
-    sitter = examinee(task).eval()
-    episodes = task.draw(2, torch.Generator().manual_seed(0))
-    assert read_support(sitter(episodes).view, episodes) == 0
+    assert lost(examinee(task).eval(), task.draw(2, torch.Generator().manual_seed(0)))[0] == 0
 
 
 def test_an_event_that_the_log_has_forgotten_is_not_known():
     task = Echo(asks=True)
-    sitter = examinee(task).eval()
     episodes = task.draw(2, torch.Generator().manual_seed(0))
     longer = Events(*(torch.cat([field, field], dim=1) for field in episodes.events))
     episodes = episodes._replace(events=longer, support=torch.tensor([[0], [3]]))
-    assert read_support(sitter(episodes).view, episodes) == 0
+    assert lost(examinee(task).eval(), episodes)[0] == 0
+
+
+def test_supervision_of_slots_that_are_no_events_is_refused():
+    task = Echo(asks=True)
+    sitter = examinee(task)
+    sitter.memory = MeanPool(table=task.table, width=WIDTH, dropout=0.0)
+    with pytest.raises(ConfigError, match="whose slots are events"):
+        examine(sitter, task, lesson=LESSON._replace(supervise=1.0), optimizer=adam, seed=0)
+
+
+def test_the_learning_rate_starts_at_half_and_is_halved_again_and_again_afterwards():
+    lesson = LESSON._replace(steps=8, check_every=8, gentle_steps=3, halve_every=2)
+    rates = []
+
+    class Noted(torch.optim.SGD):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            super().step(closure)
+
+    def optimizer(parameters):
+        return Noted(parameters, lr=0.4)
+
+    examine(examinee(Echo(asks=True)), Echo(asks=True), lesson=lesson, optimizer=optimizer, seed=0)
+    torch.testing.assert_close(
+        torch.tensor(rates), torch.tensor([0.2, 0.2, 0.2, 0.4, 0.4, 0.2, 0.2, 0.1])
+    )

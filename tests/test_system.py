@@ -1,28 +1,41 @@
 """One step: what it depends on, and what its loss is the mean of."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from recsys.data.batches import Events
+from recsys.data.support import Repeated
+from recsys.teaching.alone import Alone
+from recsys.teaching.reinforced import Reinforced
+from recsys.teaching.told import Told
 from tests.contract.parts import ITEMS, recommender
 from tests.evaluation.tiny import prepared
 
 HISTORIES = [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10], [11, 3, 5]]
 
 
-def system(*words, seed=7, k=3, loss=None, dropout=0.0, auxiliaries=None, **disturbed):
+def system(*words, seed=7, k=3, dropout=0.0, **asked):
     from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
     from recsys.loss.sampled_softmax import SampledSoftmax
-    from recsys.system import RecommenderSystem
+    from recsys.system import Objective, RecommenderSystem
 
     count = torch.ones(ITEMS + 1, dtype=torch.long)
     made = RecommenderSystem(
         model=recommender(*words, f"dropout={dropout}").train(),
-        loss=loss or SampledSoftmax(count=count, negatives=5, popular=0.0),
-        auxiliaries=auxiliaries or {},
-        disturbance=Disturbance(**{**dict.fromkeys(DISTURBANCES, 0.0), **disturbed}),
+        objective=Objective(
+            **{
+                "loss": SampledSoftmax(count=count, negatives=5, popular=0.0, smoothing=0.0),
+                "auxiliaries": {},
+                "disturbance": Disturbance(**dict.fromkeys(DISTURBANCES, 0.0)),
+                "teaching": Alone(),
+                "support": None,
+                **asked,
+            }
+        ),
         optimizer=torch.optim.Adam,
         items=ITEMS,
         k=k,
@@ -48,7 +61,7 @@ def data():
 def whole_catalogue():
     from recsys.loss.full_softmax import FullSoftmax
 
-    return FullSoftmax(count=torch.ones(ITEMS + 1, dtype=torch.long))
+    return FullSoftmax(count=torch.ones(ITEMS + 1, dtype=torch.long), smoothing=0.0)
 
 
 RANDOM = {"negatives": dict, "dropout": lambda: {"dropout": 0.4, "loss": whole_catalogue()}}
@@ -171,10 +184,24 @@ def test_metrics_begin_anew_every_epoch(data):
         assert made.logged["val/hit_rate@1"] == hit_rate
 
 
-def test_the_optimizer_moves_every_parameter():
+def test_the_optimizer_moves_every_parameter_once():
     made = system()
-    moved = made.configure_optimizers().param_groups[0]["params"]
-    assert {id(parameter) for parameter in moved} == {id(part) for part in made.parameters()}
+    groups = made.configure_optimizers().param_groups
+    moved = [id(parameter) for group in groups for parameter in group["params"]]
+    assert sorted(moved) == sorted(id(part) for part in made.parameters())
+
+
+def test_only_tables_decay():
+    made = system()
+    made.optimizer = partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5)
+    before = {name: part.detach().clone() for name, part in made.named_parameters()}
+    for parameter in made.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    made.configure_optimizers().step()
+    tables = {"input.item", "input.behaviour", "memory.value", "response.answer", "response.bias"}
+    for name, after in made.named_parameters():
+        table = name.removeprefix("model.").removesuffix(".weight") in tables
+        torch.testing.assert_close(after, before[name] * (0.95 if table else 1))
 
 
 def test_sizes_are_those_of_the_contract():
@@ -186,3 +213,49 @@ def test_sizes_are_those_of_the_contract():
     log = recommender("memory=key_value")
     assert sizes(log, events=4).endswith(f"at most {24 * 4 + 24} bytes of state a user")
     assert sum(one.numel() for one in log.parameters()) > ITEMS
+
+
+class Spy(Alone):
+    """Teaches nothing and remembers what it was told."""
+
+    def __call__(self, output, along, **told):
+        self.told = told
+        return super().__call__(output, along, **told)
+
+
+def test_the_teaching_of_a_step_is_told_its_labels_and_its_number(data):
+    """User 2 took 11, 3 and 5; the label of the target 3 is the event whose item is 3."""
+    item = torch.tensor([[11, 3, 5]])
+    steps = batch(data, 2)
+    steps = steps._replace(
+        events=Events(item, item * 0, item * 0, item > 0), target=torch.tensor([[0, 0, 3]])
+    )
+    spy = Spy()
+    made = system("memory=igor", teaching=spy, support=Repeated(prepared=data, hops=2))
+    lost(made, steps, step=5)
+    assert spy.told["step"] == 5
+    assert spy.told["support"].tolist() == [[[-1, -1], [-1, -1], [2, -1]]]  # slot 0 is the start
+    lost(system("memory=igor", teaching=spy), steps)
+    assert spy.told["support"] is None
+
+
+def test_labels_and_rewards_change_the_gradients_of_the_picks_only(data):
+    steps = batch(data, 0, 1, 2)
+    steps = steps._replace(target=steps.events.item)  # the newest event is the answer
+    found = {}
+    for name, teaching in (
+        ("alone", Alone()),
+        ("told", Told()),
+        ("rewarded", Reinforced(samples=4, bonus=0.0, decay=1.0, least=0.0)),
+    ):
+        words = ("memory=igor", "output.hops=1", "memory.hops=1", "output.untold=straight_through")
+        made = system(*words, teaching=teaching, support=Repeated(prepared=data, hops=1))
+        made.trainer = SimpleNamespace(global_step=0, global_rank=0, world_size=1)
+        made.training_step(steps).backward()
+        found[name] = made.model.output.ask[0].weight.grad
+    first = steps.events.present.long().cumsum(1)[:, 0] == 0
+    assert first.all()  # a newcomer's position, where nothing can be picked
+    assert found["alone"].norm() > 0
+    assert found["told"].norm() < 1e-6
+    assert found["rewarded"].norm() > 0
+    assert not torch.allclose(found["rewarded"], found["alone"])

@@ -7,16 +7,16 @@ import lightning
 import numpy as np
 from hydra.utils import instantiate
 
-from recsys.auxiliary.disturbance import DISTURBANCES, Disturbance
 from recsys.data.datamodule import HistoryData
 from recsys.data.split import UserHoldout
 from recsys.evaluation.protocol import evaluate
-from recsys.run import TrainedScorer, assemble, training_counts
+from recsys.fitting import make_objective
+from recsys.run import TrainedScorer, assemble
 from recsys.system import RecommenderSystem
 from tests.contract.parts import config
 from tests.evaluation.tiny import checkerboard, prepared
 
-__all__ = ["checkerboard", "fit", "hit_rate", "noise", "recall", "successor", "trained"]
+__all__ = ["checkerboard", "fit", "hit_rate", "noise", "recall", "returns", "successor", "trained"]
 
 LAST_EVENT = UserHoldout(valid=0.1, test=0.2, holdout=0.001, seed=0)
 
@@ -49,6 +49,21 @@ def recall(*, markers, distractors, noise, users, seed=0):
     return prepared(histories, items=question + noise, splitter=LAST_EVENT)
 
 
+def returns(*, favourites, distractors, noise, users, seed=0):
+    """A favourite somewhere among distractors, then a bell, then the favourite again.
+
+    Nothing else comes twice, so the only event that speaks for an item after the bell is known.
+    Items are in this order: favourites, the bell, ``noise`` distractors.
+    """
+    draw = np.random.default_rng(seed)
+    histories = []
+    for favourite in 1 + draw.permutation(users) % favourites:
+        story = list(favourites + 2 + draw.permutation(noise)[:distractors])
+        story.insert(draw.integers(distractors + 1), favourite)
+        histories.append([*story, favourites + 1, favourite])
+    return prepared(histories, items=favourites + 1 + noise, splitter=LAST_EVENT)
+
+
 def noise(*, items, events, users, seed=0):
     """Items drawn one by one, independently and uniformly: nothing can be known of the next."""
     draw = np.random.default_rng(seed)
@@ -61,9 +76,7 @@ def trained(world, *overrides, epochs, batch_size=16, rate=0.01, seed=0):
     cfg = config(*settings, "trainer.accelerator=cpu", f"trainer.max_epochs={epochs}")
     system = RecommenderSystem(
         model=assemble(cfg, prepared=world),
-        loss=instantiate(cfg.loss, count=training_counts(world)),
-        auxiliaries=instantiate(cfg.get("auxiliary", {})),
-        disturbance=Disturbance(**{name: cfg[name] for name in DISTURBANCES}),
+        objective=make_objective(cfg, prepared=world),
         optimizer=instantiate(cfg.optimizer, lr=rate),
         items=world.items,
         k=1,

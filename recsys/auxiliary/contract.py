@@ -19,6 +19,7 @@ class Seen(NamedTuple):
     view: View  # of every position: rows times positions run user by user
     target: Int[Tensor, "user event"]  # what came next; 0 where nothing is asked
     decoy: Bool[Tensor, "user event"]  # events mixed in from other users
+    support: Int[Tensor, "row position hop"] | None = None  # slot each hop should read; -1 unknown
 
 
 class Auxiliary(nn.Module, ABC):

@@ -55,11 +55,14 @@ class Disturbance:
             return Disturbed(window, decoy=torch.zeros_like(events.present))
         return _mixed(window, decoys=self.decoys)
 
-    def quieten(self, view: View) -> View:
-        """The view of a step, in which R's dot product may be dropped."""
-        if self.dot_dropout and float(torch.rand(())) < self.dot_dropout:
-            return view._replace(user=view.user * 0)
-        return view
+    def silences(self) -> bool:
+        """Whether R's dot product is dropped in this step."""
+        return bool(self.dot_dropout) and float(torch.rand(())) < self.dot_dropout
+
+
+def without_dot(view: View) -> View:
+    """The view of a user whose vector says nothing."""
+    return view._replace(user=view.user * 0)
 
 
 def _mixed(window: Window, *, decoys: float) -> Disturbed:

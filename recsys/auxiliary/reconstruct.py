@@ -37,19 +37,7 @@ def _last(view: View, *, users: int) -> View:
     """The view from each user's last position."""
     positions = view.user.shape[0] * view.user.shape[1] // users
     if view.user.shape[1] > 1:  # one row a user: choose the position
-        slots = view.slots
-        seen_slots = slots._replace(
-            **{
-                name: getattr(slots, name)[:, -1:]
-                for name in ("bias", "filled", "age", "gap_seconds")
-            }
-        )
-        return view._replace(
-            slots=seen_slots,
-            user=view.user[:, -1:],
-            logit=view.logit[:, :, -1:],
-            hops=view.hops[:, :, -1:],
-        )
+        return view.at(slice(-1, None))
     rows = slice(positions - 1, None, positions)  # one row an event: choose the row
     fields = view.slots._asdict().items()
     slots = view.slots._replace(

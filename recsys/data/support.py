@@ -5,13 +5,114 @@ that position, of the ``hops`` best reasons for the target that came next, best 
 there are not so many. Of equally good reasons the newest is the better.
 """
 
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import polars as pl
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from recsys.data.batches import Events
+from recsys.data.prepared import Prepared
+from recsys.errors import ConfigError
+from recsys.tables import ITEM
 
 NONE = -1
+
+
+class Support(nn.Module, ABC):
+    """A source of labels; ``hops`` of them for each target, the best for the first hop."""
+
+    @abstractmethod
+    def forward(
+        self, events: Events, target: Int[Tensor, "user position"]
+    ) -> Int[Tensor, "user position hop"]:
+        """Places of the events that speak for each target; -1 where there is none."""
+
+
+class Repeated(Support):
+    """Repeat consumption."""
+
+    def __init__(self, *, prepared: Prepared, hops: int) -> None:
+        super().__init__()
+        self.hops = hops
+
+    def forward(
+        self, events: Events, target: Int[Tensor, "user position"]
+    ) -> Int[Tensor, "user position hop"]:
+        return repeated(events, target, hops=self.hops)
+
+
+class Alike(Support):
+    """Shared attributes.
+
+    Args:
+        prepared: The data set.
+        columns: Columns of its catalogue, one value an item or a list of values.
+        hops: Labels for each target.
+
+    Raises:
+        ConfigError: The catalogue has no such column.
+    """
+
+    features: Tensor
+
+    def __init__(self, *, prepared: Prepared, columns: list[str], hops: int) -> None:
+        super().__init__()
+        self.hops = hops
+        found = [_attributes(prepared.catalogue, column) for column in columns]
+        self.register_buffer("features", torch.cat(found, dim=1), persistent=False)
+
+    def forward(
+        self, events: Events, target: Int[Tensor, "user position"]
+    ) -> Int[Tensor, "user position hop"]:
+        return alike(events, target, features=self.features, hops=self.hops)
+
+
+class Similar(Protocol):
+    """What a teacher has learned: ``similarity`` [candidate, item], sparse and coalesced."""
+
+    @property
+    def similarity(self) -> Tensor: ...
+
+
+class Teacher(Protocol):
+    """Learns from the training part, as a baseline does."""
+
+    def fit(self, prepared: Prepared) -> Similar: ...
+
+
+class Nearest(Support):
+    """A teacher's attribution."""
+
+    place: Tensor
+    value: Tensor
+
+    def __init__(self, *, prepared: Prepared, teacher: Teacher, hops: int) -> None:
+        super().__init__()
+        self.hops, self.items = hops, prepared.items
+        similarity = teacher.fit(prepared).similarity
+        self.register_buffer("place", similarity.indices(), persistent=False)
+        self.register_buffer("value", similarity.values(), persistent=False)
+
+    def forward(
+        self, events: Events, target: Int[Tensor, "user position"]
+    ) -> Int[Tensor, "user position hop"]:
+        size = (self.items + 1, self.items + 1)
+        similarity = torch.sparse_coo_tensor(
+            self.place, self.value, size, is_coalesced=True, check_invariants=False
+        )
+        return nearest(events, target, similarity=similarity, hops=self.hops)
+
+
+def age_of(
+    place: Int[Tensor, "user position hop"], events: Events
+) -> Int[Tensor, "user position hop"]:
+    """How many events each position has seen since the labelled one; -1 where there is none."""
+    rank = events.present.long().cumsum(dim=1)
+    then = rank.gather(1, place.clamp(min=0).flatten(1)).view(place.shape)
+    return torch.where(place >= 0, rank[..., None] - then, NONE)
 
 
 def repeated(
@@ -64,6 +165,23 @@ def nearest(
     value = torch.cat([similarity.values(), similarity.values().new_zeros(1)])
     place = torch.searchsorted(key, asked)
     return _best(torch.where(key[place] == asked, value[place], 0), events, target, hops=hops)
+
+
+def _attributes(catalogue: pl.DataFrame, column: str) -> Float[Tensor, "item value"]:
+    """Which item has which value of a column, 1 or 0; row 0 is padding."""
+    if column not in catalogue.columns:
+        message = (
+            f"the catalogue has no column '{column}', only {', '.join(catalogue.columns)}: "
+            "set support.columns"
+        )
+        raise ConfigError(message)
+    pairs = catalogue.select(ITEM, pl.col(column).alias("value"))
+    if isinstance(pairs.schema["value"], pl.List):
+        pairs = pairs.explode("value")
+    pairs = pairs.drop_nulls().with_columns(pl.col("value").rank("dense").cast(pl.Int64) - 1)
+    item, value = (pairs[name].cast(pl.Int64).to_torch() for name in (ITEM, "value"))
+    features = torch.zeros(catalogue.height + 1, int(value.max()) + 1 if len(value) else 0)
+    return features.index_put((item, value), torch.ones(()))
 
 
 def _best(

@@ -35,6 +35,13 @@ class Loss(nn.Module, ABC):
         """Loss at each position. ``accidental`` marks the negatives that equal the target."""
 
 
+def smoothed(
+    positive: Float[Tensor, " position"], mean: Float[Tensor, " position"], *, smoothing: float
+) -> Float[Tensor, " position"]:
+    """The expected score of a target that is any item of the catalogue in a share of the cases."""
+    return (1 - smoothing) * positive + smoothing * mean
+
+
 def uniform(*, items: int, negatives: int, generator: torch.Generator) -> Negatives:
     """Draws with replacement, each item equally likely."""
     item = torch.randint(1, items + 1, (negatives,), generator=generator)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from recsys.loss.contract import HIDDEN, Loss, Negatives
+from recsys.loss.contract import HIDDEN, Loss, Negatives, smoothed
 
 
 class SampledSoftmax(Loss):
@@ -12,14 +12,17 @@ class SampledSoftmax(Loss):
 
     With it the sum over the negatives estimates the sum over the catalogue without bias; without
     it the optimum over-scores rarely drawn items. ``popular`` is the share of draws that follow
-    the training frequency to the power 0.75 instead of the uniform distribution.
+    the training frequency to the power 0.75 instead of the uniform distribution. ``smoothing`` is
+    that of ``full_softmax``; the draws estimate the catalogue's mean score without bias.
     """
 
     draws: Tensor
 
-    def __init__(self, *, count: Int[Tensor, " item"], negatives: int, popular: float) -> None:
+    def __init__(
+        self, *, count: Int[Tensor, " item"], negatives: int, popular: float, smoothing: float
+    ) -> None:
         super().__init__()
-        self.negatives = negatives
+        self.negatives, self.smoothing = negatives, smoothing
         frequent = count[1:].double().clamp(min=0) ** 0.75
         frequent = frequent / frequent.sum()
         draws = popular * frequent + (1 - popular) / len(frequent)
@@ -41,4 +44,6 @@ class SampledSoftmax(Loss):
         accidental: Bool[Tensor, "position negative"],
     ) -> Float[Tensor, " position"]:
         corrected = torch.where(accidental, HIDDEN, negative - log_expected)
-        return torch.logaddexp(corrected.logsumexp(-1), positive) - positive
+        mean = (negative / log_expected.exp()).sum(-1) / len(self.draws)
+        wanted = smoothed(positive, mean, smoothing=self.smoothing)
+        return torch.logaddexp(corrected.logsumexp(-1), positive) - wanted

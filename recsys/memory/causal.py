@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from recsys.memory.contract import Slots
+from recsys.memory.rewritten import front
 
 
 class CausalState(NamedTuple):
@@ -77,32 +77,10 @@ def went_on(
 
     Those are moved to the front of their row, so that an absent one is no place that filters see.
     """
-    rank = present.long().cumsum(dim=1)
+    packed, rank = front(vectors, present)
     tape = Tape(state, written=rank[:, -1])
-    after = network(_front(vectors, rank, present=present), tape)
+    after = network(packed, tape)
     after = torch.cat([state.hidden[:, None], after], dim=1)
     hidden = after.gather(1, rank[..., None].expand(-1, -1, after.shape[2]))
     kept = torch.cat([state.inputs[:, :0], *tape.kept], dim=1)
     return Written(CausalState(inputs=kept, hidden=hidden[:, -1]), hidden)
-
-
-def only_slot(hidden: Float[Tensor, "row width"]) -> Slots:
-    """The newest output as the one slot there is; of nobody's event, and never empty."""
-    zero = torch.zeros(hidden.shape[0], 1, 1, dtype=torch.long, device=hidden.device)
-    one = hidden[:, None]
-    return Slots(
-        keys=one,
-        values=one,
-        bias=zero.to(hidden.dtype),
-        filled=zero == 0,
-        age=zero,
-        gap_seconds=zero,
-        item=zero[:, 0],
-    )
-
-
-def _front(vectors: Tensor, rank: Tensor, *, present: Tensor) -> Tensor:
-    """Present events moved to the front of their row, zeros behind them."""
-    place = torch.where(present, rank, 0)[..., None].expand_as(vectors)  # 0 is thrown away
-    packed = vectors.new_zeros(vectors.shape[0], vectors.shape[1] + 1, vectors.shape[2])
-    return packed.scatter(1, place, vectors)[:, 1:]

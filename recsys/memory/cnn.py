@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.log import LogState, append, events_of, grown
-from recsys.memory.rewritten import front, rewritten
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.log import LogState, append, empty_log, events_of, grown
+from recsys.memory.rewritten import front, one_slot
 
 
 class Cnn(Memory[LogState]):
@@ -27,30 +27,24 @@ class Cnn(Memory[LogState]):
         self.respond = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
 
     def initial_state(self, users: int) -> LogState:
-        weight = self.convolve.weight
-        item, time, behaviour = weight.new_zeros(3, users, self.kernel, dtype=torch.long)
-        return LogState(item=item, time=time, behaviour=behaviour)
+        return empty_log(users, device=self.convolve.weight.device, slots=self.kernel)
 
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.kernel)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        seen = self.context(state, encode)[:, None]
-        return rewritten(seen, seen)
+    def look(self, state: LogState, encode: Encode) -> Look:
+        seen = self._windows(encode(events_of(state)), known=state.item[:, -1:] != 0)
+        return one_slot(seen[:, 0])
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        vectors = encode(events_of(state))
-        return self._windows(vectors, known=state.item[:, -1:] != 0)[:, 0]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         before, after = encode(append(state, events)).tensor_split([self.kernel], dim=1)
         packed, rank = front(after, events.present)
         known = (state.item[:, -1:] != 0) | (
             torch.arange(rank.shape[1] + 1, device=rank.device) > 0
         )
         seen = self._windows(torch.cat([before, packed], dim=1), known=known)
-        seen = seen.gather(1, rank[..., None].expand(-1, -1, seen.shape[2])).flatten(0, 1)[:, None]
-        return Along(slots=rewritten(seen, seen), context=seen)
+        seen = seen.gather(1, rank[..., None].expand(-1, -1, seen.shape[2]))
+        return one_slot(seen.flatten(0, 1))
 
     def _windows(
         self,

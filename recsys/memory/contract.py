@@ -40,11 +40,11 @@ class Slots(NamedTuple):
     written: Float[Tensor, "row slot"] | None = None  # write weights of all events, summed
 
 
-class Along(NamedTuple):
-    """Slots and context after every event; rows times positions run user by user, oldest first."""
+class Look(NamedTuple):
+    """What a memory shows: its slots, and the user's present, which is alike before any event."""
 
     slots: Slots
-    context: Float[Tensor, "row position width"]
+    context: Float[Tensor, "row position width"]  # the present: O's first query, R's dot term
 
 
 class Memory(nn.Module, ABC, Generic[State]):
@@ -67,16 +67,13 @@ class Memory(nn.Module, ABC, Generic[State]):
         """The state after these events, oldest first. Events that are not present write nothing."""
 
     @abstractmethod
-    def slots(self, state: State, encode: Encode) -> Slots:
+    def look(self, state: State, encode: Encode) -> Look:
         """What can be read of this state, seen from after its newest event (one position)."""
 
     @abstractmethod
-    def context(self, state: State, encode: Encode) -> Float[Tensor, "user width"]:
-        """The user's present, alike for all without an event: O's first query, R's dot term."""
-
-    @abstractmethod
-    def along(self, state: State, events: Events, encode: Encode) -> Along:
+    def along(self, state: State, events: Events, encode: Encode) -> Look:
         """The same as write one event, look, write the next, look; for training at every position.
 
-        What is seen at an event that is not present is what was seen at the one before.
+        Rows times positions run user by user, oldest first. What is seen at an event that is not
+        present is what was seen at the one before.
         """

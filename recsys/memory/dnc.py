@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from recsys.data.batches import Events
 from recsys.memory.allocation import allocation, retention, usage
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.controller import LongShortTerm
 from recsys.memory.links import backward, forward, linked, preceded, sharpened
 from recsys.memory.rewritten import rewritten
@@ -123,17 +123,15 @@ class Dnc(Memory[DncState]):
     def write(self, state: DncState, events: Events, encode: Encode) -> DncState:
         return after_all(self.step, state, encode(events), present=events.present)
 
-    def slots(self, state: DncState, encode: Encode) -> Slots:
-        return rewritten(state.memory, state.memory)
-
-    def context(self, state: DncState, encode: Encode) -> Float[Tensor, "user width"]:
+    def look(self, state: DncState, encode: Encode) -> Look:
         said = self.dropout(self.norm(self.controller.said(state.controller)))
-        return self.bypass(said) + self.told((state.read_weights @ state.memory).flatten(1))
+        read = (state.read_weights @ state.memory).flatten(1)
+        present = self.bypass(said) + self.told(read)
+        return Look(slots=rewritten(state.memory, state.memory), context=present[:, None])
 
-    def along(self, state: DncState, events: Events, encode: Encode) -> Along:
-        rows = after_each(self.step, state, encode(events), present=events.present)
-        context = self.context(rows, encode)
-        return Along(slots=self.slots(rows, encode), context=context[:, None])
+    def along(self, state: DncState, events: Events, encode: Encode) -> Look:
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: DncState, vector: Float[Tensor, "user width"]) -> DncState:
         """One event: the controller, then free, write, link and read."""

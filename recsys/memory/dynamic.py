@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.gru import Gru, GruState
-from recsys.memory.log import newest, pack, seen
+from recsys.memory.log import Past, as_slots, at_newest, newest, pack
 
 
 class DynamicState(NamedTuple):
@@ -56,20 +56,13 @@ class Dynamic(Memory[DynamicState]):
         kept = pack(place, present)[:, -self.capacity :]
         return DynamicState(*(_at(field, kept) for field in ring))
 
-    def slots(self, state: DynamicState, encode: Encode) -> Slots:
+    def look(self, state: DynamicState, encode: Encode) -> Look:
         last = torch.full_like(state.item[:, :1], self.capacity - 1)
-        return self._seen(state, state.item != 0, newest=last)
+        return self._look(state, state.item != 0, newest=last)
 
-    def context(self, state: DynamicState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.fact[:, -1]
-
-    def along(self, state: DynamicState, events: Events, encode: Encode) -> Along:
+    def along(self, state: DynamicState, events: Events, encode: Encode) -> Look:
         ring, present = self._ring(state, events, encode)
-        last = newest(present)[:, self.capacity :]
-        place = last[..., None].expand(-1, -1, self.width)
-        return Along(
-            slots=self._seen(ring, present, newest=last), context=ring.fact.gather(1, place)
-        )
+        return self._look(ring, present, newest=newest(present)[:, self.capacity :])
 
     def _ring(
         self, state: DynamicState, events: Events, encode: Encode
@@ -85,25 +78,18 @@ class Dynamic(Memory[DynamicState]):
         ring = DynamicState(*(torch.cat(pair, dim=1) for pair in zip(state, new, strict=True)))
         return ring, torch.cat([state.item != 0, events.present], dim=1)
 
-    def _seen(
+    def _look(
         self,
         ring: DynamicState,
         present: Bool[Tensor, "user slot"],
         *,
         newest: Int[Tensor, "user position"],
-    ) -> Slots:
+    ) -> Look:
         """The facts as slots, from positions whose newest fact stands at these places."""
         log = Events(ring.item, ring.time, torch.zeros_like(ring.item), present)
-        there = seen(log, newest=newest, slots=self.capacity)
-        return Slots(
-            keys=ring.fact,
-            values=ring.fact,
-            bias=torch.zeros_like(there.age, dtype=ring.fact.dtype),
-            filled=there.filled,
-            age=there.age,
-            gap_seconds=there.gap_seconds,
-            item=ring.item,
-        )
+        past = Past(log, newest)
+        slots = as_slots(past, keys=ring.fact, values=ring.fact, slots=self.capacity)
+        return Look(slots=slots, context=at_newest(ring.fact, past))
 
 
 def _at(field: Tensor, place: Int[Tensor, "user slot"]) -> Tensor:

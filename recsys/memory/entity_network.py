@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
 
@@ -53,18 +53,15 @@ class EntityNetwork(Memory[EntityState]):
     def write(self, state: EntityState, events: Events, encode: Encode) -> EntityState:
         return after_all(self._step, state, *self._heard(events, encode), present=events.present)
 
-    def slots(self, state: EntityState, encode: Encode) -> Slots:
-        return rewritten(state.hidden, state.hidden)
-
-    def context(self, state: EntityState, encode: Encode) -> Float[Tensor, "user width"]:
+    def look(self, state: EntityState, encode: Encode) -> Look:
         asked = (state.hidden @ state.newest[..., None])[..., 0]
         read = (functional.softmax(asked, dim=-1)[..., None] * state.hidden).sum(1)
-        return state.newest + self.told(read)
+        present = state.newest + self.told(read)
+        return Look(slots=rewritten(state.hidden, state.hidden), context=present[:, None])
 
-    def along(self, state: EntityState, events: Events, encode: Encode) -> Along:
+    def along(self, state: EntityState, events: Events, encode: Encode) -> Look:
         heard = self._heard(events, encode)
-        after = after_each(self._step, state, *heard, present=events.present)
-        return Along(slots=self.slots(after, encode), context=self.context(after, encode)[:, None])
+        return self.look(after_each(self._step, state, *heard, present=events.present), encode)
 
     def _heard(self, events: Events, encode: Encode) -> tuple[Tensor, ...]:
         """The events, how much each concerns each key, and what keys and events propose."""

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.log import GROWS, LogState, Seen, append, empty_log, events_of, grown, seen
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
+from recsys.memory.log import GROWS, LogState, Past, Seen, append, empty_log, grown, now, seen
 
 AT_ONCE = 2**24  # numbers in one tensor of node states; more are computed in turns when training
 
@@ -43,29 +43,26 @@ class Graph(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        return self._seen(events_of(state), newest=last, encode=encode)
+    def look(self, state: LogState, encode: Encode) -> Look:
+        return self._look(now(state), encode)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        return self.slots(state, encode).keys[:, -1]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         log = append(state, events)
         rank = log.present.long().cumsum(dim=1)
         place = rank[:, state.item.shape[1] :]  # of the newest event, once the log is closed up
-        slots = self._seen(_closed_up(log, rank=rank), newest=place, encode=encode)
-        newest = place.reshape(-1, 1, 1).expand(-1, -1, slots.keys.shape[2])
-        return Along(slots=slots, context=slots.keys.gather(1, newest))
+        return self._look(Past(_closed_up(log, rank=rank), newest=place), encode)
 
-    def _seen(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Slots:
+    def _look(self, past: Past, encode: Encode) -> Look:
         """The log as slots, each position a row of its own; present events must be neighbours."""
-        there = seen(log, newest=newest, slots=self.capacity)
+        log = past.log
+        there = seen(log, newest=past.newest, slots=self.capacity)
         nodes = self._nodes(encode(log), log.item, there).flatten(0, 1)
         filled, age, gap_seconds = (field.flatten(0, 1)[:, None] for field in there)
         item = log.item[:, None].expand_as(there.age).flatten(0, 1)
         bias = torch.zeros_like(age, dtype=nodes.dtype)
-        return Slots(nodes, nodes, bias, filled, age, gap_seconds, item)
+        slots = Slots(nodes, nodes, bias, filled, age, gap_seconds, item)
+        newest = past.newest.reshape(-1, 1, 1).expand(-1, -1, nodes.shape[2])
+        return Look(slots=slots, context=nodes.gather(1, newest))
 
     def _nodes(
         self, vectors: Float[Tensor, "user slot width"], item: Int[Tensor, "user slot"], there: Seen

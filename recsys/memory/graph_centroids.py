@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
 
 SHARPEST = 4.0  # difference of two logits, at the start, where all heads are sure of one centroid
 RAREST = 1e-6  # events; a slot's count has a logarithm
@@ -67,11 +67,11 @@ class GraphCentroids(Memory[GraphCentroidsState]):
             newest=seen.gather(1, place)[:, 0],
         )
 
-    def slots(self, state: GraphCentroidsState, encode: Encode) -> Slots:
+    def look(self, state: GraphCentroidsState, encode: Encode) -> Look:
         mean = state.total / state.events.clamp(min=RAREST)[..., None]
         told = functional.leaky_relu(self.cluster(mean))
         age = torch.zeros_like(state.events[:, None], dtype=torch.long)
-        return Slots(
+        slots = Slots(
             keys=told,
             values=told,
             bias=state.events[:, None].clamp(min=RAREST).log(),
@@ -80,12 +80,10 @@ class GraphCentroids(Memory[GraphCentroidsState]):
             gap_seconds=age,
             item=age[:, 0],
         )
+        newest = state.newest[:, None]
+        return Look(slots=slots, context=newest + self.shares(newest) @ told)
 
-    def context(self, state: GraphCentroidsState, encode: Encode) -> Float[Tensor, "user width"]:
-        shares = self.shares(state.newest[:, None])
-        return state.newest + (shares @ self.slots(state, encode).values)[:, 0]
-
-    def along(self, state: GraphCentroidsState, events: Events, encode: Encode) -> Along:
+    def along(self, state: GraphCentroidsState, events: Events, encode: Encode) -> Look:
         vectors = encode(events)
         shares = self.shares(vectors) * events.present[..., None]
         place = torch.arange(1, vectors.shape[1] + 1, device=vectors.device) * events.present
@@ -98,8 +96,7 @@ class GraphCentroids(Memory[GraphCentroidsState]):
             .gather(1, place)
             .flatten(0, 1),
         )
-        context = self.context(states, encode)[:, None]
-        return Along(slots=self.slots(states, encode), context=context)
+        return self.look(states, encode)
 
     def shares(self, vectors: Float[Tensor, "user event width"]) -> Shares:
         """How each event is shared out among the centroids; they sum to one (equations 1 and 2)."""
@@ -113,9 +110,9 @@ def clustering_loss(shares: Shares, *, present: Bool[Tensor, "user event"]) -> F
     """How far the shares are from sharper ones: KL(P || C) an event, equations 5 and 6.
 
     P is C squared, over how much each centroid has, normalised: it rewards being sure and having
-    centroids of the same size. P is what is aimed at and gets no gradient.
+    centroids of the same size. P is what is aimed at and gets no gradient. 0 without an event.
     """
     chosen = shares[present]
     aim = chosen.square() / chosen.sum(0)
     aim = (aim / aim.sum(-1, keepdim=True)).detach()
-    return functional.kl_div(chosen.log(), aim, reduction="batchmean")
+    return functional.kl_div(chosen.log(), aim, reduction="sum") / max(chosen.shape[0], 1)

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.gru_kernel import run_gru, start_gru
-from recsys.memory.rewritten import front, rewritten
+from recsys.memory.rewritten import front, one_slot
 
 
 class GruState(NamedTuple):
@@ -44,15 +44,11 @@ class Gru(Memory[GruState]):
     def write(self, state: GruState, events: Events, encode: Encode) -> GruState:
         return GruState(hidden=self._after_each(state, events, encode)[:, -1])
 
-    def slots(self, state: GruState, encode: Encode) -> Slots:
-        return rewritten(state.hidden[:, None], state.hidden[:, None])
+    def look(self, state: GruState, encode: Encode) -> Look:
+        return one_slot(state.hidden)
 
-    def context(self, state: GruState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.hidden
-
-    def along(self, state: GruState, events: Events, encode: Encode) -> Along:
-        hidden = self._after_each(state, events, encode).flatten(0, 1)[:, None]
-        return Along(slots=rewritten(hidden, hidden), context=hidden)
+    def along(self, state: GruState, events: Events, encode: Encode) -> Look:
+        return one_slot(self._after_each(state, events, encode).flatten(0, 1))
 
     def _after_each(
         self, state: GruState, events: Events, encode: Encode

@@ -5,12 +5,22 @@ The event log is the state; where sessions begin is seen in its times.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.log import (
+    GROWS,
+    LogState,
+    Past,
+    after_events,
+    as_slots,
+    at_newest,
+    empty_log,
+    grown,
+    now,
+)
 
 
 class Hierarchical(Memory[LogState]):
@@ -39,44 +49,27 @@ class Hierarchical(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        before = torch.cat([torch.zeros_like(last), state.time[:, :-1]], dim=1)
-        return self._seen(events_of(state), newest=last, before=before, encode=encode)
+    def look(self, state: LogState, encode: Encode) -> Look:
+        return self._look(now(state), encode)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        present = Events(*(field[:, -1:] for field in events_of(state)))
-        return encode(present)[:, -1]
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
+        return self._look(after_events(state, events), encode)
 
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
-        log = append(state, events)
-        last = newest(log.present)
-        before = torch.cat([torch.zeros_like(last[:, :1]), log.time.gather(1, last)[:, :-1]], dim=1)
-        last = last[:, state.item.shape[1] :]
-        slots = self._seen(log, newest=last, before=before, encode=encode)
-        place = last[..., None].expand(-1, -1, slots.keys.shape[2])
-        return Along(slots=slots, context=slots.keys.gather(1, place))
-
-    def _seen(
-        self,
-        log: Events,
-        *,
-        newest: Int[Tensor, "user position"],
-        before: Int[Tensor, "user event"],
-        encode: Encode,
-    ) -> Slots:
-        """The log as slots; ``before`` is the time of the newest event before each place."""
-        there = seen(log, newest=newest, slots=self.capacity)
+    def _look(self, past: Past, encode: Encode) -> Look:
+        log = past.log
         keys = encode(log)
-        values = self.value(log.item) + self.value_of_event(keys)
-        began = log.present & (log.time - before > self.gap_seconds)
-        return Slots(
-            keys=keys,
-            values=self.dropout(values) * log.present[..., None],
-            bias=torch.zeros_like(there.age, dtype=keys.dtype),
-            filled=there.filled,
-            age=there.age,
-            gap_seconds=there.gap_seconds,
-            item=log.item,
-            session=began.long().cumsum(dim=1),
-        )
+        values = self.dropout(self.value(log.item) + self.value_of_event(keys))
+        values = values * log.present[..., None]
+        slots = as_slots(past, keys=keys, values=values, slots=self.capacity)
+        began = log.present & (log.time - _before(log) > self.gap_seconds)
+        session = began.long().cumsum(dim=1)
+        return Look(slots._replace(session=session), context=at_newest(keys, past))
+
+
+def _before(log: Events) -> Int[Tensor, "user event"]:
+    """The time of the present event before each present one; 0 before the first."""
+    rank = log.present.long().cumsum(dim=1)
+    place = torch.where(log.present, rank + 1, 0)  # 0 is looked up by absent ones only
+    users, events = log.time.shape
+    in_order = log.time.new_zeros(users, events + 2).scatter(1, place, log.time)
+    return in_order.gather(1, rank)

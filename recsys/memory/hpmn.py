@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.gru_kernel import run_gru, start_gru
 from recsys.memory.rewritten import front, rewritten
 
@@ -60,16 +60,14 @@ class Hpmn(Memory[HpmnState]):
             events=state.events + events.present.sum(1),
         )
 
-    def slots(self, state: HpmnState, encode: Encode) -> Slots:
-        return rewritten(state.hidden, state.hidden)
+    def look(self, state: HpmnState, encode: Encode) -> Look:
+        """The present is all layers together: the newest event and the longest past."""
+        slots = rewritten(state.hidden, state.hidden)
+        return Look(slots=slots, context=state.hidden.sum(1, keepdim=True))
 
-    def context(self, state: HpmnState, encode: Encode) -> Float[Tensor, "user width"]:
-        """All layers together: the newest event and the longest past in one vector."""
-        return state.hidden.sum(1)
-
-    def along(self, state: HpmnState, events: Events, encode: Encode) -> Along:
+    def along(self, state: HpmnState, events: Events, encode: Encode) -> Look:
         hidden = self._after_each(state, events, encode).flatten(0, 1)
-        return Along(slots=rewritten(hidden, hidden), context=hidden.sum(1, keepdim=True))
+        return Look(slots=rewritten(hidden, hidden), context=hidden.sum(1, keepdim=True))
 
     def _after_each(
         self, state: HpmnState, events: Events, encode: Encode

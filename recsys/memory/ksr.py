@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.gru import Gru, GruState
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
@@ -57,19 +57,17 @@ class Ksr(Memory[KsrState]):
         after = after_all(self._step, state, self._told(events), present=events.present)
         return after._replace(hidden=sequence.hidden)
 
-    def slots(self, state: KsrState, encode: Encode) -> Slots:
-        return rewritten(self.key.expand_as(state.liked), state.liked)
-
-    def context(self, state: KsrState, encode: Encode) -> Float[Tensor, "user width"]:
+    def look(self, state: KsrState, encode: Encode) -> Look:
         weights = (self.ask(state.hidden).tanh() @ self.key.T).softmax(dim=1)
         liked = (weights[:, None] @ state.liked)[:, 0]
-        return self.user(torch.cat([state.hidden, liked], dim=1)).tanh()
+        present = self.user(torch.cat([state.hidden, liked], dim=1)).tanh()
+        slots = rewritten(self.key.expand_as(state.liked), state.liked)
+        return Look(slots=slots, context=present[:, None])
 
-    def along(self, state: KsrState, events: Events, encode: Encode) -> Along:
+    def along(self, state: KsrState, events: Events, encode: Encode) -> Look:
         sequence = self.sequence.along(GruState(state.hidden), events, encode)
         after = after_each(self._step, state, self._told(events), present=events.present)
-        after = after._replace(hidden=sequence.context[:, 0])
-        return Along(slots=self.slots(after, encode), context=self.context(after, encode)[:, None])
+        return self.look(after._replace(hidden=sequence.context[:, 0]), encode)
 
     def _told(self, events: Events) -> Float[Tensor, "user event width"]:
         """What is known of each event's item, in the space of the slots."""

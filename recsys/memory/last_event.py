@@ -4,13 +4,12 @@ What it cannot do needs a past; what it can do, a Markov chain could.
 """
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.log import LogState, append, events_of, grown, newest
-from recsys.memory.rewritten import rewritten
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.log import LogState, after_events, at_newest, empty_log, events_of, grown
+from recsys.memory.rewritten import one_slot
 
 
 class LastEvent(Memory[LogState]):
@@ -25,22 +24,14 @@ class LastEvent(Memory[LogState]):
         self.register_buffer("nowhere", torch.zeros(0), persistent=False)  # knows the device
 
     def initial_state(self, users: int) -> LogState:
-        item, time, behaviour = self.nowhere.new_zeros(3, users, 1, dtype=torch.long)
-        return LogState(item=item, time=time, behaviour=behaviour)
+        return empty_log(users, device=self.nowhere.device)
 
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=1)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        vector = encode(events_of(state))
-        return rewritten(vector, vector)
+    def look(self, state: LogState, encode: Encode) -> Look:
+        return one_slot(encode(events_of(state))[:, 0])
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        return encode(events_of(state))[:, 0]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
-        log = append(state, events)
-        last = newest(log.present)[:, 1:, None]
-        vectors = encode(log)
-        vectors = vectors.gather(1, last.expand(-1, -1, vectors.shape[2])).flatten(0, 1)[:, None]
-        return Along(slots=rewritten(vectors, vectors), context=vectors)
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
+        past = after_events(state, events)
+        return one_slot(at_newest(encode(past.log), past).flatten(0, 1))

@@ -7,10 +7,11 @@ forgetting an event is exact.
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from recsys.data.batches import Events
+from recsys.memory.contract import Slots
 
 
 class LogState(NamedTuple):
@@ -28,9 +29,9 @@ class LogState(NamedTuple):
 GROWS = LogState._fields
 
 
-def empty_log(users: int, *, device: torch.device) -> LogState:
-    """Logs of users with no event yet: one empty slot."""
-    empty = torch.zeros(users, 1, dtype=torch.long, device=device)
+def empty_log(users: int, *, device: torch.device, slots: int = 1) -> LogState:
+    """Logs of users with no event yet: empty slots."""
+    empty = torch.zeros(users, slots, dtype=torch.long, device=device)
     return LogState(item=empty, time=empty, behaviour=empty)
 
 
@@ -56,6 +57,52 @@ def without(state: LogState, gone: Bool[Tensor, "user slot"]) -> LogState:
     """The log as if these slots' events had never happened."""
     kept = (state.item != 0) & ~gone
     return LogState(*(pack(field, kept) for field in state))
+
+
+class Past(NamedTuple):
+    """A log, and the positions from which it is looked at."""
+
+    log: Events
+    newest: Int[Tensor, "user position"]  # where the newest event stands, seen from each position
+
+
+def now(state: LogState) -> Past:
+    """The log seen from after its newest event."""
+    last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
+    return Past(events_of(state), newest=last)
+
+
+def after_events(state: LogState, events: Events) -> Past:
+    """The log and these events behind it, seen from after each of them."""
+    log = append(state, events)
+    return Past(log, newest=newest(log.present)[:, state.item.shape[1] :])
+
+
+def at_newest(
+    vectors: Float[Tensor, "user event width"], past: Past
+) -> Float[Tensor, "user position width"]:
+    """The vector of the newest event, seen from each position."""
+    return vectors.gather(1, past.newest[..., None].expand(-1, -1, vectors.shape[2]))
+
+
+def as_slots(
+    past: Past,
+    *,
+    keys: Float[Tensor, "user event width"],
+    values: Float[Tensor, "user event width"],
+    slots: int,
+) -> Slots:
+    """Every event is a slot, as long as it is among the newest ``slots``."""
+    there = seen(past.log, newest=past.newest, slots=slots)
+    return Slots(
+        keys=keys,
+        values=values,
+        bias=torch.zeros_like(there.age, dtype=keys.dtype),
+        filled=there.filled,
+        age=there.age,
+        gap_seconds=there.gap_seconds,
+        item=past.log.item,
+    )
 
 
 class Seen(NamedTuple):

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Slots, Table
 from recsys.memory.log import newest
 
 NOBODY = -1e4  # log of a count of none: too faint for any read, and zero events once it is undone
@@ -71,13 +71,12 @@ class Lsh(Memory[LshState]):
             newest=known.gather(1, latest[:, None, None].expand(-1, 1, width))[:, 0],
         )
 
-    def slots(self, state: LshState, encode: Encode) -> Slots:
+    def look(self, state: LshState, encode: Encode) -> Look:
         count = state.events[:, None]
         faint = torch.where(count > 0, count.clamp(min=1).log(), NOBODY)
         number = torch.arange(count.shape[2], device=count.device).expand(count.shape[0], 1, -1)
-        keys = self._directions().expand_as(state.total)
-        return Slots(
-            keys=keys,
+        slots = Slots(
+            keys=self._directions().expand_as(state.total),
             values=self.value(state.total / state.events.clamp(min=1)[..., None]),
             bias=faint,
             filled=count >= 0,
@@ -85,11 +84,9 @@ class Lsh(Memory[LshState]):
             gap_seconds=torch.zeros_like(number),
             item=torch.zeros_like(number[:, 0]),
         )
+        return Look(slots=slots, context=state.newest[:, None])
 
-    def context(self, state: LshState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.newest
-
-    def along(self, state: LshState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LshState, events: Events, encode: Encode) -> Look:
         vectors, bucket = encode(events), self._bucket(events, encode)
         before = torch.ones_like(events.present[:, :1])
         known = torch.cat([state.newest[:, None], vectors], dim=1)
@@ -102,7 +99,7 @@ class Lsh(Memory[LshState]):
             events=(state.events[:, None] + mine.cumsum(dim=1)).flatten(0, 1),
             newest=known.gather(1, latest.expand_as(vectors)).flatten(0, 1),
         )
-        return Along(slots=self.slots(after, encode), context=after.newest[:, None])
+        return self.look(after, encode)
 
     def _bucket(self, events: Events, encode: Encode) -> Int[Tensor, "user event table"]:
         """The number of each event's bucket in each table, counted through all tables."""

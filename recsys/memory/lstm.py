@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.rewritten import front, rewritten
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.rewritten import front, one_slot
 from recsys.memory.steps import after_all
 
 
@@ -55,20 +55,16 @@ class Lstm(Memory[LstmState]):
     def write(self, state: LstmState, events: Events, encode: Encode) -> LstmState:
         return after_all(self._step, state, self._told(encode(events)), present=events.present)
 
-    def slots(self, state: LstmState, encode: Encode) -> Slots:
-        return rewritten(state.hidden[:, None], state.hidden[:, None])
+    def look(self, state: LstmState, encode: Encode) -> Look:
+        return one_slot(state.hidden)
 
-    def context(self, state: LstmState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.hidden
-
-    def along(self, state: LstmState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LstmState, events: Events, encode: Encode) -> Look:
         """The same step after step as one fused kernel, which takes a third of the time."""
         vectors, rank = front(encode(events), events.present)
         run = self.cell(vectors, (state.hidden[None], state.cell[None]))[0]
         hidden = torch.cat([state.hidden[:, None], run], dim=1)
         hidden = hidden.gather(1, rank[..., None].expand(-1, -1, self.width))
-        hidden = hidden.flatten(0, 1)[:, None]
-        return Along(slots=rewritten(hidden, hidden), context=hidden)
+        return one_slot(hidden.flatten(0, 1))
 
     def _told(
         self, vectors: Float[Tensor, "user event width"]

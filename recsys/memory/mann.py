@@ -14,13 +14,14 @@ from torch.nn import functional
 from recsys.data.batches import Events
 from recsys.errors import ConfigError
 from recsys.memory.addressing import BLANK, LOUDEST, content_weights, one_hot_start
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.controller import Kind, controller_of
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
 
 DECAY = 0.95  # of usage at every event
 WEAKEST, STRONGEST, STRENGTH = 1.0, 20.0, 4.0  # bounds of a head's strength, and where it starts
+AFRESH = 3.0  # how surely a head writes into the least used slot at the start, as a logit
 EARLIER = 1e-4  # of slots used equally the first is taken, whatever rounding makes of them
 
 
@@ -70,12 +71,19 @@ class Mann(Memory[MannState]):
             raise ConfigError(message)
         self.shape, self.emptied = (heads, slots, slot_width), emptied
         read = heads * slot_width
+        self.heard = nn.LayerNorm(width, bias=False)
         self.controller = controller_of(controller, given=width + read, width=hidden)
         self.address = nn.Linear(hidden, heads * (2 * slot_width + 1))
+        self._begin_as_a_ring()
         start = torch.tensor((STRENGTH - WEAKEST) / (STRONGEST - WEAKEST)).logit()
         self.strength = nn.Parameter(start.repeat(heads))
         self.present = nn.Linear(hidden + read, width, bias=False)
         self.value = nn.Linear(slot_width, width, bias=False)
+
+    @torch.no_grad()
+    def _begin_as_a_ring(self) -> None:
+        """Gates that write every event into a slot of its own, until they learn when not to."""
+        self.address.bias.unflatten(0, (self.shape[0], -1))[:, -1].fill_(-AFRESH)
 
     def initial_state(self, users: int) -> MannState:
         heads, slots, slot_width = self.shape
@@ -91,22 +99,20 @@ class Mann(Memory[MannState]):
     def write(self, state: MannState, events: Events, encode: Encode) -> MannState:
         return after_all(self.step, state, encode(events), present=events.present)
 
-    def slots(self, state: MannState, encode: Encode) -> Slots:
+    def look(self, state: MannState, encode: Encode) -> Look:
         rows = self.value(state.memory)
-        return rewritten(rows, rows)
-
-    def context(self, state: MannState, encode: Encode) -> Float[Tensor, "user width"]:
         said = self.controller.said(state.controller)
-        return self.present(torch.cat([said, state.read], dim=1))
+        present = self.present(torch.cat([said, state.read], dim=1))
+        return Look(slots=rewritten(rows, rows), context=present[:, None])
 
-    def along(self, state: MannState, events: Events, encode: Encode) -> Along:
-        rows = after_each(self.step, state, encode(events), present=events.present)
-        context = self.context(rows, encode)
-        return Along(slots=self.slots(rows, encode), context=context[:, None])
+    def along(self, state: MannState, events: Events, encode: Encode) -> Look:
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: MannState, vector: Float[Tensor, "user width"]) -> MannState:
         """One event: the controller, then write, then read; usage has no gradient."""
-        carried = self.controller(torch.cat([vector, state.read], dim=1), state.controller)
+        given = torch.cat([self.heard(vector), state.read], dim=1)
+        carried = self.controller(given, state.controller)
         told = self._heads(self.controller.said(carried))
         least = least_used(state.usage, heads=self.shape[0])
         writing = told.again * state.read_weights + (1 - told.again) * least

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.rewritten import rewritten
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.rewritten import one_slot
 
 
 class MeanPoolState(NamedTuple):
@@ -52,22 +52,14 @@ class MeanPool(Memory[MeanPoolState]):
             events=state.events + present.sum(1),
         )
 
-    def slots(self, state: MeanPoolState, encode: Encode) -> Slots:
-        pooled = self._pooled(state)[:, None]
-        return rewritten(pooled, pooled)
+    def look(self, state: MeanPoolState, encode: Encode) -> Look:
+        """The network's answer to the mean; zero before the first event."""
+        count = state.events[:, None]
+        return one_slot(self.network(state.total / count.clamp(min=1)) * (count > 0))
 
-    def context(self, state: MeanPoolState, encode: Encode) -> Float[Tensor, "user width"]:
-        return self._pooled(state)
-
-    def along(self, state: MeanPoolState, events: Events, encode: Encode) -> Along:
+    def along(self, state: MeanPoolState, events: Events, encode: Encode) -> Look:
         present = events.present
         total = state.total[:, None] + (encode(events) * present[..., None]).cumsum(1)
         count = state.events[:, None] + present.long().cumsum(1)
         after = MeanPoolState(total=total.flatten(0, 1), events=count.flatten())
-        pooled = self._pooled(after)[:, None]
-        return Along(slots=rewritten(pooled, pooled), context=pooled)
-
-    def _pooled(self, state: MeanPoolState) -> Float[Tensor, "user width"]:
-        """The network's answer to the mean; zero before the first event."""
-        count = state.events[:, None]
-        return self.network(state.total / count.clamp(min=1)) * (count > 0)
+        return self.look(after, encode)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from recsys.data.batches import Events
 from recsys.memory.addressing import BLANK, LOUDEST, cosine, sharpened, shifted, written
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.controller import Kind, controller_of
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
@@ -88,25 +88,16 @@ class Mimn(Memory[MimnState]):
     def write(self, state: MimnState, events: Events, encode: Encode) -> MimnState:
         return after_all(self.step, state, encode(events), present=events.present)
 
-    def slots(self, state: MimnState, encode: Encode) -> Slots:
+    def look(self, state: MimnState, encode: Encode) -> Look:
         rows = self.value(torch.cat([state.memory, state.channels], dim=2))
-        return rewritten(rows, rows)._replace(written=state.written)
-
-    def context(self, state: MimnState, encode: Encode) -> Float[Tensor, "user width"]:
         said = self.controller.said(state.controller)
-        return self.present(torch.cat([said, state.read], dim=1))
+        present = self.present(torch.cat([said, state.read], dim=1))
+        slots = rewritten(rows, rows)._replace(written=state.written)
+        return Look(slots=slots, context=present[:, None])
 
-    def along(self, state: MimnState, events: Events, encode: Encode) -> Along:
-        return self.seen(self.each_state(state, events, encode), encode)
-
-    def each_state(self, state: MimnState, events: Events, encode: Encode) -> MimnState:
-        """The state after every event, a row for each, user by user."""
-        return after_each(self.step, state, encode(events), present=events.present)
-
-    def seen(self, rows: MimnState, encode: Encode) -> Along:
-        """What can be read of the state after every event."""
-        context = self.context(rows, encode)
-        return Along(slots=self.slots(rows, encode), context=context[:, None])
+    def along(self, state: MimnState, events: Events, encode: Encode) -> Look:
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: MimnState, vector: Float[Tensor, "user width"]) -> MimnState:
         """One event: the controller, then write, read, and the channel of the slot most read."""

@@ -21,10 +21,12 @@ from recsys.memory.addressing import (
     shifted,
     written,
 )
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.controller import Kind, controller_of
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
+
+AHEAD = 3.0  # how surely a head starts from where it is, and moves on by one, as a logit
 
 
 class NtmState(NamedTuple):
@@ -72,11 +74,23 @@ class Ntm(Memory[NtmState]):
         super().__init__()
         self.shape = (heads, slots, slot_width)
         read = heads * slot_width
+        self.heard = nn.LayerNorm(width, bias=False)
         self.controller = controller_of(controller, given=width + read, width=hidden)
         self.address = nn.Linear(hidden, 2 * heads * (slot_width + 6))
+        self._begin_as_a_ring()
         self.change = nn.Linear(hidden, heads * 2 * slot_width)
         self.present = nn.Linear(hidden + read, width, bias=False)
         self.value = nn.Linear(slot_width, width, bias=False)
+
+    @torch.no_grad()
+    def _begin_as_a_ring(self) -> None:
+        """Heads that move on by one slot at every event, until they learn where to jump or stay."""
+        heads, _, slot_width = self.shape
+        _, _, gate, shifts, _ = self.address.bias.unflatten(0, (2 * heads, -1)).split(
+            [slot_width, 1, 1, 3, 1], dim=1
+        )
+        gate.fill_(-AHEAD)
+        shifts[:, 2].fill_(AHEAD)
 
     def initial_state(self, users: int) -> NtmState:
         heads, slots, slot_width = self.shape
@@ -91,22 +105,20 @@ class Ntm(Memory[NtmState]):
     def write(self, state: NtmState, events: Events, encode: Encode) -> NtmState:
         return after_all(self.step, state, encode(events), present=events.present)
 
-    def slots(self, state: NtmState, encode: Encode) -> Slots:
+    def look(self, state: NtmState, encode: Encode) -> Look:
         rows = self.value(state.memory)
-        return rewritten(rows, rows)
-
-    def context(self, state: NtmState, encode: Encode) -> Float[Tensor, "user width"]:
         said = self.controller.said(state.controller)
-        return self.present(torch.cat([said, state.read], dim=1))
+        present = self.present(torch.cat([said, state.read], dim=1))
+        return Look(slots=rewritten(rows, rows), context=present[:, None])
 
-    def along(self, state: NtmState, events: Events, encode: Encode) -> Along:
-        rows = after_each(self.step, state, encode(events), present=events.present)
-        context = self.context(rows, encode)
-        return Along(slots=self.slots(rows, encode), context=context[:, None])
+    def along(self, state: NtmState, events: Events, encode: Encode) -> Look:
+        after = after_each(self.step, state, encode(events), present=events.present)
+        return self.look(after, encode)
 
     def step(self, state: NtmState, vector: Float[Tensor, "user width"]) -> NtmState:
         """One event: the controller, then the heads' places, then write and read."""
-        carried = self.controller(torch.cat([vector, state.read], dim=1), state.controller)
+        given = torch.cat([self.heard(vector), state.read], dim=1)
+        carried = self.controller(given, state.controller)
         told = self._heads(self.controller.said(carried))
         weights = moved(state, told)
         reading, writing = weights.chunk(2, dim=1)

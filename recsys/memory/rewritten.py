@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from recsys.memory.contract import Slots
+from recsys.memory.contract import Look, Slots
 
 
 def rewritten(
@@ -21,6 +21,12 @@ def rewritten(
         gap_seconds=none,
         item=none[:, 0],
     )
+
+
+def one_slot(hidden: Float[Tensor, "row width"]) -> Look:
+    """All that is remembered in one slot, which is the user's present too."""
+    only = hidden[:, None]
+    return Look(slots=rewritten(only, only), context=only)
 
 
 def front(

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.rewritten import rewritten
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.rewritten import one_slot
 from recsys.memory.steps import after_all, after_each
 
 
@@ -43,16 +43,12 @@ class Rnn(Memory[RnnState]):
         told = self.event(encode(events))
         return after_all(self._step, state, told, present=events.present)
 
-    def slots(self, state: RnnState, encode: Encode) -> Slots:
-        return rewritten(state.hidden[:, None], state.hidden[:, None])
+    def look(self, state: RnnState, encode: Encode) -> Look:
+        return one_slot(state.hidden)
 
-    def context(self, state: RnnState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.hidden
-
-    def along(self, state: RnnState, events: Events, encode: Encode) -> Along:
+    def along(self, state: RnnState, events: Events, encode: Encode) -> Look:
         told = self.event(encode(events))
-        after = after_each(self._step, state, told, present=events.present)
-        return Along(slots=self.slots(after, encode), context=after.hidden[:, None])
+        return self.look(after_each(self._step, state, told, present=events.present), encode)
 
     def _step(self, state: RnnState, told: Float[Tensor, "user width"]) -> RnnState:
         return RnnState(hidden=torch.tanh(told + self.recurrent(state.hidden)))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.rewritten import rewritten
 from recsys.memory.steps import after_all, after_each
 
@@ -57,18 +57,15 @@ class Rum(Memory[RumState]):
     def write(self, state: RumState, events: Events, encode: Encode) -> RumState:
         return after_all(self._step, state, *self._heard(events, encode), present=events.present)
 
-    def slots(self, state: RumState, encode: Encode) -> Slots:
-        return rewritten(self.keys.expand_as(state.values), state.values)
+    def look(self, state: RumState, encode: Encode) -> Look:
+        read = (self._address(state.newest)[..., None] * state.values).sum(1)
+        present = state.newest + self.merge * read
+        slots = rewritten(self.keys.expand_as(state.values), state.values)
+        return Look(slots=slots, context=present[:, None])
 
-    def context(self, state: RumState, encode: Encode) -> Float[Tensor, "user width"]:
-        weights = self._address(state.newest)
-        read = (weights[..., None] * state.values).sum(1)
-        return state.newest + self.merge * read
-
-    def along(self, state: RumState, events: Events, encode: Encode) -> Along:
+    def along(self, state: RumState, events: Events, encode: Encode) -> Look:
         heard = self._heard(events, encode)
-        after = after_each(self._step, state, *heard, present=events.present)
-        return Along(slots=self.slots(after, encode), context=self.context(after, encode)[:, None])
+        return self.look(after_each(self._step, state, *heard, present=events.present), encode)
 
     def _heard(self, events: Events, encode: Encode) -> tuple[Tensor, ...]:
         """What the events do to the memory, for all of them at once."""

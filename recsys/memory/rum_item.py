@@ -6,12 +6,21 @@ candidate is like, not what such an event leads to.
 """
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
-from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.log import (
+    GROWS,
+    LogState,
+    Past,
+    after_events,
+    as_slots,
+    at_newest,
+    empty_log,
+    grown,
+    now,
+)
 
 
 class RumItem(Memory[LogState]):
@@ -36,31 +45,13 @@ class RumItem(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        return self._seen(events_of(state), newest=last, encode=encode)
+    def look(self, state: LogState, encode: Encode) -> Look:
+        return self._look(now(state), encode)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        present = Events(*(field[:, -1:] for field in events_of(state)))
-        return encode(present)[:, -1]
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
+        return self._look(after_events(state, events), encode)
 
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
-        log = append(state, events)
-        last = newest(log.present)[:, state.item.shape[1] :]
-        slots = self._seen(log, newest=last, encode=encode)
-        place = last[..., None].expand(-1, -1, slots.keys.shape[2])
-        return Along(slots=slots, context=slots.keys.gather(1, place))
-
-    def _seen(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Slots:
-        """The log as slots, from positions whose newest event stands at these places."""
-        there = seen(log, newest=newest, slots=self.capacity)
-        vectors = encode(log)
-        return Slots(
-            keys=vectors,
-            values=vectors,
-            bias=torch.zeros_like(there.age, dtype=torch.float),
-            filled=there.filled,
-            age=there.age,
-            gap_seconds=there.gap_seconds,
-            item=log.item,
-        )
+    def _look(self, past: Past, encode: Encode) -> Look:
+        vectors = encode(past.log)
+        slots = as_slots(past, keys=vectors, values=vectors, slots=self.capacity)
+        return Look(slots=slots, context=at_newest(vectors, past))

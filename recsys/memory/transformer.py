@@ -13,9 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.data.batches import Events
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.contract import Encode, Look, Memory, Table
 from recsys.memory.hstu_encoder import HstuEncoder
-from recsys.memory.log import GROWS, LogState, append, empty_log, events_of, grown, newest, seen
+from recsys.memory.log import (
+    GROWS,
+    LogState,
+    Past,
+    after_events,
+    as_slots,
+    at_newest,
+    empty_log,
+    grown,
+    now,
+)
 from recsys.memory.sasrec_encoder import SasrecEncoder
 from recsys.memory.steps import after_each
 
@@ -58,41 +68,23 @@ class Transformer(Memory[LogState]):
     def write(self, state: LogState, events: Events, encode: Encode) -> LogState:
         return grown(state, events, slots=self.capacity)
 
-    def slots(self, state: LogState, encode: Encode) -> Slots:
-        last = torch.full_like(state.item[:, :1], state.item.shape[1] - 1)
-        return self._shown(events_of(state), newest=last, encode=encode).slots
+    def look(self, state: LogState, encode: Encode) -> Look:
+        return self._look(now(state), encode)
 
-    def context(self, state: LogState, encode: Encode) -> Float[Tensor, "user width"]:
-        log = events_of(state)
-        return self._states(log, encode(log))[:, -1]
-
-    def along(self, state: LogState, events: Events, encode: Encode) -> Along:
+    def along(self, state: LogState, events: Events, encode: Encode) -> Look:
         """One pass where nothing is forgotten on the way; else a pass for every event's own log."""
         held = (state.item != 0).sum(dim=1).amax()
         if held + events.item.shape[1] <= self.capacity:
-            log = append(state, events)
-            last = newest(log.present)[:, state.item.shape[1] :]
-            return self._shown(log, newest=last, encode=encode)
-        logs = self._logs(state, events)
-        context = self.context(logs, encode)
-        return Along(slots=self.slots(logs, encode), context=context[:, None])
+            return self._look(after_events(state, events), encode)
+        return self.look(self._logs(state, events), encode)
 
-    def _shown(self, log: Events, *, newest: Int[Tensor, "user position"], encode: Encode) -> Along:
-        """The log as slots and context, from positions whose newest event stands there."""
-        vectors = encode(log)
-        states = self._states(log, vectors)
-        there = seen(log, newest=newest, slots=self.capacity)
-        slots = Slots(
-            keys=vectors if self.value else states,
-            values=self.dropout(self.value(log.item)) if self.value else states,
-            bias=torch.zeros_like(there.age, dtype=states.dtype),
-            filled=there.filled,
-            age=there.age,
-            gap_seconds=there.gap_seconds,
-            item=log.item,
-        )
-        place = newest[..., None].expand(-1, -1, states.shape[2])
-        return Along(slots=slots, context=states.gather(1, place))
+    def _look(self, past: Past, encode: Encode) -> Look:
+        vectors = encode(past.log)
+        states = self._states(past.log, vectors)
+        keys = vectors if self.value else states
+        values = self.dropout(self.value(past.log.item)) if self.value else states
+        slots = as_slots(past, keys=keys, values=values, slots=self.capacity)
+        return Look(slots=slots, context=at_newest(states, past))
 
     def _states(
         self, log: Events, vectors: Float[Tensor, "user place width"]

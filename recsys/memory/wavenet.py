@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.memory.causal import CausalConvolution, CausalState, Tape, only_slot, went_on
-from recsys.memory.contract import Along, Encode, Memory, Slots, Table
+from recsys.memory.causal import CausalConvolution, CausalState, Tape, went_on
+from recsys.memory.contract import Encode, Look, Memory, Table
+from recsys.memory.rewritten import one_slot
 
 SMALL = 0.1  # of the default weights: how the way out of a layer starts
 
@@ -40,16 +41,12 @@ class WaveNet(Memory[CausalState]):
     def write(self, state: CausalState, events: Events, encode: Encode) -> CausalState:
         return went_on(self.network, state, encode(events), present=events.present).state
 
-    def slots(self, state: CausalState, encode: Encode) -> Slots:
-        return only_slot(state.hidden)
+    def look(self, state: CausalState, encode: Encode) -> Look:
+        return one_slot(state.hidden)
 
-    def context(self, state: CausalState, encode: Encode) -> Float[Tensor, "user width"]:
-        return state.hidden
-
-    def along(self, state: CausalState, events: Events, encode: Encode) -> Along:
+    def along(self, state: CausalState, events: Events, encode: Encode) -> Look:
         hidden = went_on(self.network, state, encode(events), present=events.present).hidden
-        rows = hidden.flatten(0, 1)
-        return Along(slots=only_slot(rows), context=rows[:, None])
+        return one_slot(hidden.flatten(0, 1))
 
 
 class Layers(nn.Module):

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from recsys.memory.contract import Slots
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST, take
+from recsys.output.hop import LOWEST, silent_view
 
 
 class BucketRead(Output):
@@ -40,9 +40,7 @@ class BucketRead(Output):
         self.gain = nn.Parameter(torch.tensor(2.0))
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
-        context, hops = take((), slots, context)
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=self.norm(context), logit=silent, hops=hops)
+        return silent_view(slots, self.norm(context))
 
     def every(
         self,

@@ -13,14 +13,20 @@ from typing import Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recsys.memory.contract import Slots
+from recsys.output.asking import (
+    STRONGEST,
+    alike,
+    answered,
+    loudness,
+    recalled,
+    silence,
+    strengths,
+    weighed,
+)
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST, Hop, SlotBias, split, take, with_null
-
-LOUDEST = 15.0  # bound of the position part; with the strength's 20 it keeps exp inside float32
-STRONGEST = 20.0
+from recsys.output.hop import SlotBias, hops_of, take, with_null
 
 
 class CandidateRead(Output):
@@ -47,9 +53,7 @@ class CandidateRead(Output):
     ) -> None:
         super().__init__()
         self.slot_width, self.heads, self.address = width, heads, address
-        self.hops = nn.ModuleList(
-            Hop(width=width, slots=slots, heads=heads, dropout=dropout) for _ in range(hops)
-        )
+        self.hops = hops_of(hops, width=width, slots=slots, heads=heads, dropout=dropout)
         self.norm = nn.LayerNorm(width)
         self.ask = nn.Linear(width, width, bias=False)
         self.loudness = nn.Linear(width, width, bias=False)
@@ -64,11 +68,9 @@ class CandidateRead(Output):
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
         context, hops = take(self.hops, slots, context)
         user = self.norm(context)
-        asked = split(self.ask(user), heads=self.heads)
-        heard = split(self.loudness(slots.keys), heads=self.heads)
-        logit = asked @ heard.transpose(-1, -2) / asked.shape[-1] ** 0.5 + self.bias(slots)
+        logit = loudness(self.ask(user), self.loudness(slots.keys), bias=self.bias(slots))
         user = torch.zeros_like(user) if self.address == "candidate" else user
-        return View(slots=slots, user=user, logit=logit.clamp(-LOUDEST, LOUDEST), hops=hops)
+        return View(slots=slots, user=user, logit=logit, hops=hops)
 
     def every(
         self,
@@ -80,8 +82,8 @@ class CandidateRead(Output):
             return Reading(user=view.user, memory=self._recall(view) @ answers.T)
         alike = self._alike(view.slots, queries[None]).exp()  # F: row head slot candidate
         loud = view.logit.exp() * view.slots.filled[:, None]  # G: row head position slot
-        told = self._told(view.slots, answers[None])  # A: row head slot candidate
-        total = loud @ alike + self._silence.exp()[:, None, None]
+        told = answered(view.slots, answers[None], heads=self.heads)  # A: row head slot candidate
+        total = loud @ alike + silence(self.null).exp()[:, None, None]
         memory = (loud @ (alike * told)) / total
         return Reading(user=view.user, memory=torch.einsum("h,rhpc->rpc", self.gain, memory))
 
@@ -92,7 +94,7 @@ class CandidateRead(Output):
         answers: Float[Tensor, "row candidate slot_width"],
     ) -> Float[Tensor, "row candidate"]:
         weights = self._weights(view, queries)
-        told = self._told(view.slots, answers).transpose(-1, -2)
+        told = answered(view.slots, answers, heads=self.heads).transpose(-1, -2)
         return torch.einsum("h,rhcs,rhcs->rc", self.gain, weights, told)
 
     def effect(
@@ -108,7 +110,7 @@ class CandidateRead(Output):
         nothing, so the loudest slot is really left out; any other has at most half the weight.
         """
         weights = self._weights(view, queries)
-        told = self._told(view.slots, answers).transpose(-1, -2)
+        told = answered(view.slots, answers, heads=self.heads).transpose(-1, -2)
         read = (weights * told).sum(-1, keepdim=True)
         lost = weights * (told - read) / (1 - weights).clamp(min=0.5)
         loudest = weights.argmax(-1, keepdim=True)
@@ -119,12 +121,7 @@ class CandidateRead(Output):
     @property
     def strengths(self) -> Float[Tensor, " head"]:
         """Bound of each head's candidate logit, below 20; there is none with address=context."""
-        return STRONGEST * self.strength.sigmoid()
-
-    @property
-    def _silence(self) -> Float[Tensor, " head"]:
-        """Logit of the null slot, as loud or silent as any slot can be."""
-        return self.null.clamp(-LOUDEST - STRONGEST, LOUDEST + STRONGEST)
+        return strengths(self.strength)
 
     def _weights(
         self,
@@ -133,30 +130,16 @@ class CandidateRead(Output):
         *,
         left_out: Int[Tensor, "row head candidate 1"] | None = None,
     ) -> Float[Tensor, "row head candidate slot"]:
-        logit = view.logit
+        common = queries.new_zeros(1, 1, queries.shape[1], 1)
         if self.address != "context":
-            logit = logit + self._alike(view.slots, queries).transpose(-1, -2)
-        else:
-            logit = logit.expand(-1, -1, queries.shape[1], -1)
-        if left_out is not None:
-            logit = logit.scatter(-1, left_out, LOWEST)
-        return with_null(logit, filled=view.slots.filled, null=self._silence)
+            common = self._alike(view.slots, queries).transpose(-1, -2)
+        return weighed(view, common, null=silence(self.null), left_out=left_out)
 
     def _alike(
         self, slots: Slots, queries: Float[Tensor, "#row candidate width"]
     ) -> Float[Tensor, "row head slot candidate"]:
-        query = functional.normalize(split(self.query(queries), heads=self.heads), dim=-1)
-        key = functional.normalize(split(self.key(slots.keys), heads=self.heads), dim=-1)
-        return (key * self.strengths[:, None, None]) @ query.transpose(-1, -2)
-
-    def _told(
-        self, slots: Slots, answers: Float[Tensor, "#row candidate slot_width"]
-    ) -> Float[Tensor, "row head slot candidate"]:
-        value, answer = (split(part, heads=self.heads) for part in (slots.values, answers))
-        return value @ answer.transpose(-1, -2)
+        return alike(self.key(slots.keys), self.query(queries), strength=self.strengths)
 
     def _recall(self, view: View) -> Float[Tensor, "row position slot_width"]:
-        weights = with_null(view.logit, filled=view.slots.filled, null=self._silence)
-        value = split(view.slots.values, heads=self.heads)
-        told = weights @ value * self.gain[:, None, None]
-        return told.transpose(1, 2).flatten(2)
+        weights = with_null(view.logit, filled=view.slots.filled, null=silence(self.null))
+        return recalled(weights, view.slots, gain=self.gain)

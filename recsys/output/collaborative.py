@@ -16,7 +16,7 @@ from torch.nn import functional
 from recsys.memory.contract import Slots
 from recsys.output.chunks import chunks
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST, take
+from recsys.output.hop import LOWEST, silent_view
 
 
 class Collaborative(Output):
@@ -43,9 +43,7 @@ class Collaborative(Output):
         self.weight = nn.Linear(width, 1, bias=False)
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
-        context, hops = take((), slots, context)
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=context, logit=silent, hops=hops)
+        return silent_view(slots, context)
 
     def every(
         self,

@@ -4,8 +4,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import Hop, take
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import hops_of, silent_view, take
 
 
 class ContextRead(Output):
@@ -13,40 +14,15 @@ class ContextRead(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     def __init__(self, *, width: int, slots: int, heads: int, hops: int, dropout: float) -> None:
         super().__init__()
-        self.hops = nn.ModuleList(
-            Hop(width=width, slots=slots, heads=heads, dropout=dropout) for _ in range(hops)
-        )
+        self.hops = hops_of(hops, width=width, slots=slots, heads=heads, dropout=dropout)
         self.norm = nn.LayerNorm(width)
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
         context, hops = take(self.hops, slots, context)
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=self.norm(context), logit=silent, hops=hops)
-
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "one vector a user does not tell what each slot did"
-        raise NotImplementedError(message)
+        return silent_view(slots, self.norm(context))._replace(hops=hops)

@@ -17,6 +17,17 @@ class View(NamedTuple):
     logit: Float[Tensor, "row head position slot"]  # how loudly each slot speaks to any candidate
     hops: Float[Tensor, "row hop position slot"]  # read weights of the context hops, mean of heads
 
+    def at(self, positions: slice) -> "View":
+        """The view from these positions of every row."""
+        slots = self.slots._replace(
+            bias=self.slots.bias[:, positions],
+            filled=self.slots.filled[:, positions],
+            age=self.slots.age[:, positions],
+            gap_seconds=self.slots.gap_seconds[:, positions],
+        )
+        user, logit = self.user[:, positions], self.logit[:, :, positions]
+        return View(slots, user, logit, hops=self.hops[:, :, positions])
+
 
 class Reading(NamedTuple):
     """What R scores with: the user's vector, and what the memory itself says of each candidate."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recsys.memory.contract import Slots
 from recsys.output.chunks import chunks
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import take
+from recsys.output.hop import silent_view
 
 
 class Din(Output):
@@ -34,9 +34,7 @@ class Din(Output):
         self.gain = nn.Parameter(torch.tensor(1.0))
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
-        context, hops = take((), slots, context)
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=self.norm(context), logit=silent, hops=hops)
+        return silent_view(slots, self.norm(context))
 
     def every(
         self,

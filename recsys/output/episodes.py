@@ -17,8 +17,9 @@ from torch._higher_order_ops.scan import scan
 from torch.nn import functional
 
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import with_null
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import silent_view, with_null
 
 
 class Gates(NamedTuple):
@@ -43,6 +44,9 @@ class Episodes(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     def __init__(
         self, *, width: int, passes: int, form: Literal["dmn_plus", "dmn"], dropout: float
@@ -68,40 +72,14 @@ class Episodes(Output):
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
         memory = context
         keys, values = self.dropout(slots.keys), self.dropout(slots.values)
-        weights = [torch.zeros_like(slots.bias[:, None])[:, :0]]
+        weights = []
         for number in range(self.passes):
             gates = self._gates(slots, keys, question=context, memory=memory)
             episode = self.cell.through(values, gate=gates.gate, start=self.start)
             memory = self._updated(memory, episode, question=context, number=number)
-            weights.append(gates.weight[:, None])
+            weights.append(gates.weight)
         user = self.scale(self.respond(self.dropout(torch.cat([memory, context], dim=-1))))
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=user, logit=silent, hops=torch.cat(weights, dim=1))
-
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "an episode of all slots does not tell what each slot did"
-        raise NotImplementedError(message)
+        return silent_view(slots, user, weights=weights)
 
     def _gates(
         self,

@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from recsys.errors import ConfigError
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import SlotBias, with_null
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import SlotBias, silent_view, with_null
 
 STRONGEST = 20.0
 ROUNDING = 1e-5  # equal slots come out of a matrix product this far apart, as shares
@@ -46,6 +47,9 @@ class HardRead(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     def __init__(
         self,
@@ -106,31 +110,6 @@ class HardRead(Output):
         view = self._through(slots, context, choose=choose)
         return Drawn(view=view, picks=torch.stack(picks, dim=-1))
 
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "one vector a user does not tell what each slot did"
-        raise NotImplementedError(message)
-
     def _memory(self, slots: Slots, *, hop: int) -> Float[Tensor, "row slot width"]:
         """The slots as supporting memories of this hop."""
         if slots.layers is None:
@@ -148,20 +127,19 @@ class HardRead(Output):
     ) -> View:
         """Hop after hop, each reading what is chosen for it."""
         bias = self.bias(slots)
-        weights, known = [torch.zeros_like(bias[:, :0])], [context]
+        weights, known = [], [context]
         read = torch.zeros_like(slots.bias)
         for hop in range(self.hops):
             logit = self._alike(slots, sum(known[1:], context), hop=hop) + bias[:, hop]
             if hop:
                 logit = logit + self.order[hop - 1][self._later(slots.age, before=read)]
             silence = self.null[hop : hop + 1]
-            weight = with_null(logit[:, None], filled=slots.filled, null=silence)
-            read = choose(weight[:, 0], hop)
+            weight = with_null(logit[:, None], filled=slots.filled, null=silence)[:, 0]
+            read = choose(weight, hop)
             known.append(self.dropout(read @ self._memory(slots, hop=hop)))
             weights.append(weight)
         user = self.scale(self.respond(torch.cat(known, dim=-1)))
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=user, logit=silent, hops=torch.cat(weights, dim=1))
+        return silent_view(slots, user, weights=weights)
 
     def _alike(
         self, slots: Slots, query: Float[Tensor, "row position width"], *, hop: int

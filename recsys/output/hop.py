@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recsys.memory.contract import Slots
+from recsys.output.contract import View
 
 LOWEST = -1e4  # the logit of what must not be read; survives half precision
 GAP_BUCKETS = 40  # powers of two of seconds, the last one more than a thousand years
@@ -71,15 +72,41 @@ class Hop(nn.Module):
         return Read(context + self.dropout(self.refine(context)), weights.mean(1))
 
 
+def hops_of(hops: int, *, width: int, slots: int, heads: int, dropout: float) -> nn.ModuleList:
+    """So many hops with parameters of their own."""
+    return nn.ModuleList(
+        Hop(width=width, slots=slots, heads=heads, dropout=dropout) for _ in range(hops)
+    )
+
+
 def take(
     hops: Iterable[nn.Module], slots: Slots, context: Float[Tensor, "row position width"]
 ) -> tuple[Float[Tensor, "row position width"], Float[Tensor, "row hop position slot"]]:
     """One hop after another: the last refined query, and the read weights of each hop."""
-    weights = [torch.zeros_like(slots.bias[:, None])[:, :0]]
+    weights = []
     for hop in hops:
         context, read = hop(slots, context)
-        weights.append(read[:, None])
-    return context, torch.cat(weights, dim=1)
+        weights.append(read)
+    return context, stacked(slots, weights)
+
+
+def stacked(
+    slots: Slots, weights: Iterable[Float[Tensor, "row position slot"]]
+) -> Float[Tensor, "row hop position slot"]:
+    """The read weights of one hop after another, of which there may be none."""
+    none = torch.zeros_like(slots.bias[:, None])[:, :0]
+    return torch.cat([none, *(read[:, None] for read in weights)], dim=1)
+
+
+def silent_view(
+    slots: Slots,
+    user: Float[Tensor, "row position width"],
+    *,
+    weights: Iterable[Float[Tensor, "row position slot"]] = (),
+) -> View:
+    """A view in which no slot is loud of itself; ``weights`` are those of the context hops."""
+    silent = slots.bias[:, None, :, :0]
+    return View(slots=slots, user=user, logit=silent, hops=stacked(slots, weights))
 
 
 def split(

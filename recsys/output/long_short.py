@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import LOWEST, silent_view
 
 NEVER = 2**40  # an age that no slot has
 
@@ -24,6 +25,9 @@ class LongShort(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     def __init__(self, *, width: int) -> None:
         super().__init__()
@@ -40,33 +44,7 @@ class LongShort(Output):
         among = torch.cat([current, earlier.any(-1, keepdim=True)], dim=-1)
         weights = _weights(torch.cat([told, of_past], dim=-1), among=among)
         weights = weights[..., :-1] + weights[..., -1:] * remembered
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=weights @ slots.values, logit=silent, hops=weights[:, None])
-
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "one vector a user does not tell what each slot did"
-        raise NotImplementedError(message)
+        return silent_view(slots, weights @ slots.values, weights=[weights])
 
 
 def _sides(

@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import LOWEST, silent_view
 
 LONG = 50  # slots; in the linear phase the weights of a longer memory are scaled down
 
@@ -34,6 +35,9 @@ class MultiHop(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     looks: Tensor
 
@@ -58,40 +62,14 @@ class MultiHop(Output):
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
         """The user's vector is the query after the last hop: o^H + u^H of the paper."""
         age = self._age(slots)
-        weights = [torch.zeros_like(slots.bias[:, None])[:, :0]]
+        weights = []
         for hop in range(self.hops):
             read, told = self._read(slots, context, age=age, hop=hop)
             context = (context if self.again is None else self.again(context)) + told
-            weights.append(read[:, None])
+            weights.append(read)
         if self.training:
             self.looks += 1
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=context, logit=silent, hops=torch.cat(weights, dim=1))
-
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "hops that each ask anew do not tell what each slot did"
-        raise NotImplementedError(message)
+        return silent_view(slots, context, weights=weights)
 
     def _read(
         self,

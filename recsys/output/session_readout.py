@@ -8,7 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import silent_view
 
 
 class SessionReadout(Output):
@@ -20,6 +22,9 @@ class SessionReadout(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     def __init__(self, *, width: int) -> None:
         super().__init__()
@@ -33,30 +38,4 @@ class SessionReadout(Output):
         counts = slots.bias.exp() * slots.filled
         weights = self.weight(alike.sigmoid())[..., 0] * counts
         user = self.joined(torch.cat([context, weights @ slots.values], dim=-1))
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=user, logit=silent, hops=slots.bias[:, None][:, :0])
-
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "one vector a user does not tell what each slot did"
-        raise NotImplementedError(message)
+        return silent_view(slots, user)

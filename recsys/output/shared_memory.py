@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from recsys.memory.contract import Slots
-from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST
+from recsys.output import one_vector
+from recsys.output.contract import Output, View
+from recsys.output.hop import LOWEST, silent_view
 
 
 class SharedMemory(Output):
@@ -23,6 +24,9 @@ class SharedMemory(Output):
 
     slot_width = 0
     explains = False
+    every = one_vector.every
+    each = one_vector.each
+    effect = one_vector.effect
 
     def __init__(self, *, width: int, window: int, aspects: int, units: int) -> None:
         super().__init__()
@@ -45,8 +49,7 @@ class SharedMemory(Output):
         long = asked + (asked @ self.keys.T).softmax(-1) @ self.values
         gate = self.gate(torch.cat([mean, short, context], dim=-1)).sigmoid()
         user = gate * short + (1 - gate) * long + self.bilinear(mean)
-        silent = slots.bias[:, None, :, :0]
-        return View(slots=slots, user=user, logit=silent, hops=slots.bias[:, None][:, :0])
+        return silent_view(slots, user)
 
     def _asked(
         self,
@@ -63,31 +66,6 @@ class SharedMemory(Output):
         weights = torch.cat([masked, silent], dim=2).softmax(2)[:, :, :-1]
         read = torch.einsum("rpsa,rsw->rpaw", weights, slots.values)
         return read.tanh().mean(2)
-
-    def every(
-        self,
-        view: View,
-        queries: Float[Tensor, "candidate width"],
-        answers: Float[Tensor, "candidate slot_width"],
-    ) -> Reading:
-        return Reading(user=view.user, memory=view.user.new_zeros(1, 1, 1))
-
-    def each(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Float[Tensor, "row candidate"]:
-        return view.user.new_zeros(queries.shape[:2])
-
-    def effect(
-        self,
-        view: View,
-        queries: Float[Tensor, "row candidate width"],
-        answers: Float[Tensor, "row candidate slot_width"],
-    ) -> Effect:
-        message = "one vector a user does not tell what each slot did"
-        raise NotImplementedError(message)
 
 
 def _before(

@@ -54,7 +54,7 @@ class TopSlots(Output):
     ) -> Reading:
         rows, positions, _ = view.slots.filled.shape
         query, answer = (part.expand(rows, -1, -1) for part in (queries, answers))
-        places = (_at(view, place) for place in range(positions))
+        places = (view.at(slice(place, place + 1)) for place in range(positions))
         memory = [self.each(place, query, answer) for place in places]
         return Reading(user=view.user, memory=torch.stack(memory, dim=1))
 
@@ -82,21 +82,3 @@ class TopSlots(Output):
         padded = nn.functional.pad(match, (0, self.top), value=LOWEST)  # there may be fewer slots
         least = padded.topk(self.top).values[..., -1:]
         return view._replace(slots=view.slots._replace(filled=filled & (match >= least)))
-
-
-def _at(view: View, place: int) -> View:
-    """The view from one position."""
-    here = slice(place, place + 1)
-    slots = view.slots
-    seen = slots._replace(
-        bias=slots.bias[:, here],
-        filled=slots.filled[:, here],
-        age=slots.age[:, here],
-        gap_seconds=slots.gap_seconds[:, here],
-    )
-    return View(
-        slots=seen,
-        user=view.user[:, here],
-        logit=view.logit[:, :, here],
-        hops=view.hops[:, :, here],
-    )

@@ -11,12 +11,20 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recsys.memory.contract import Slots
-from recsys.output.candidate_read import LOUDEST, STRONGEST
+from recsys.output.asking import (
+    STRONGEST,
+    alike,
+    answered,
+    loudness,
+    recalled,
+    silence,
+    strengths,
+    weighed,
+)
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import LOWEST, Hop, SlotBias, split, take, with_null
+from recsys.output.hop import SlotBias, hops_of, split, take, with_null
 
 FIRMEST = 10.0  # bound of the logit within a session
 NEVER = 2**40  # an age that no slot has
@@ -52,9 +60,7 @@ class TwoLevel(Output):
     ) -> None:
         super().__init__()
         self.slot_width, self.heads, self.address = width, heads, address
-        self.hops = nn.ModuleList(
-            Hop(width=width, slots=slots, heads=heads, dropout=dropout) for _ in range(hops)
-        )
+        self.hops = hops_of(hops, width=width, slots=slots, heads=heads, dropout=dropout)
         self.norm = nn.LayerNorm(width)
         self.ask = nn.Linear(width, width, bias=False)
         self.loudness = nn.Linear(width, width, bias=False)
@@ -71,11 +77,9 @@ class TwoLevel(Output):
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:
         context, hops = take(self.hops, slots, context)
         user = self.norm(context)
-        asked = split(self.ask(user), heads=self.heads)
-        heard = split(self.loudness(slots.keys), heads=self.heads)
-        logit = asked @ heard.transpose(-1, -2) / asked.shape[-1] ** 0.5 + self.bias(slots)
+        logit = loudness(self.ask(user), self.loudness(slots.keys), bias=self.bias(slots))
         user = torch.zeros_like(user) if self.address == "candidate" else user
-        return View(slots=slots, user=user, logit=logit.clamp(-LOUDEST, LOUDEST), hops=hops)
+        return View(slots=slots, user=user, logit=logit, hops=hops)
 
     def every(
         self,
@@ -91,7 +95,7 @@ class TwoLevel(Output):
         if self.address == "context":
             return Reading(user=view.user, memory=self._recall(view) @ answers.T)
         alike = self._alike(view.slots, queries[None]).exp()  # row head slot candidate
-        told = self._told(view.slots, answers[None])
+        told = answered(view.slots, answers[None], heads=self.heads)
         sessions, filled = self._sessions(view.slots), view.slots.filled[:, None]
         loud = view.logit.exp() * filled  # row head position slot
         newest, oldest = _ends(view.slots, sessions.mates[:, 0])
@@ -101,7 +105,7 @@ class TwoLevel(Output):
             voice = sessions.voice * (filled & part)
             said = (voice @ told) / (1 + voice.sum(-1, keepdim=True))
             memory = memory + ((loud * part) @ alike) * said
-        memory = memory / (loud @ alike + self._silence.exp()[:, None, None])
+        memory = memory / (loud @ alike + silence(self.null).exp()[:, None, None])
         return Reading(user=view.user, memory=torch.einsum("h,rhpc->rpc", self.gain, memory))
 
     def each(
@@ -110,7 +114,9 @@ class TwoLevel(Output):
         queries: Float[Tensor, "row candidate width"],
         answers: Float[Tensor, "row candidate slot_width"],
     ) -> Float[Tensor, "row candidate"]:
-        read = self._read(view, queries, self._told(view.slots, answers).transpose(-1, -2))
+        read = self._read(
+            view, queries, answered(view.slots, answers, heads=self.heads).transpose(-1, -2)
+        )
         return torch.einsum("h,rhc->rc", self.gain, read)
 
     def effect(
@@ -125,7 +131,7 @@ class TwoLevel(Output):
         read s becomes (s - w v + (w - p) v') / (1 - p). The slot that weighs most is really left
         out, as p may round to one.
         """
-        told = self._told(view.slots, answers).transpose(-1, -2)
+        told = answered(view.slots, answers, heads=self.heads).transpose(-1, -2)
         sessions, filled = self._sessions(view.slots), view.slots.filled[:, None]
         flat = self._flat(view, queries)
         said = _said(sessions, told, among=filled)
@@ -139,11 +145,6 @@ class TwoLevel(Output):
         lost = torch.where(filled, read - rest, 0).scatter(-1, loudest, read - without)
         weights = (flat @ sessions.mates) * _share(sessions, filled)
         return Effect(weights=weights.mean(1), effect=torch.einsum("h,rhcs->rcs", self.gain, lost))
-
-    @property
-    def _silence(self) -> Float[Tensor, " head"]:
-        """Logit of the null slot beside the sessions, as loud or silent as any slot can be."""
-        return self.null.clamp(-LOUDEST - STRONGEST, LOUDEST + STRONGEST)
 
     def _sessions(self, slots: Slots) -> Sessions:
         place = torch.arange(slots.item.shape[1], device=slots.item.device)
@@ -176,34 +177,21 @@ class TwoLevel(Output):
         left_out: Int[Tensor, "row head candidate 1"] | None = None,
     ) -> Float[Tensor, "row head candidate slot"]:
         """Weights of the slots before sessions are formed."""
-        logit = view.logit.expand(-1, -1, queries.shape[1], -1)
+        common = queries.new_zeros(1, 1, queries.shape[1], 1)
         if self.address != "context":
-            logit = logit + self._alike(view.slots, queries).transpose(-1, -2)
-        if left_out is not None:
-            logit = logit.scatter(-1, left_out, LOWEST)
-        return with_null(logit, filled=view.slots.filled, null=self._silence)
+            common = self._alike(view.slots, queries).transpose(-1, -2)
+        return weighed(view, common, null=silence(self.null), left_out=left_out)
 
     def _alike(
         self, slots: Slots, queries: Float[Tensor, "#row candidate width"]
     ) -> Float[Tensor, "row head slot candidate"]:
-        query = functional.normalize(split(self.query(queries), heads=self.heads), dim=-1)
-        key = functional.normalize(split(self.key(slots.keys), heads=self.heads), dim=-1)
-        strength = STRONGEST * self.strength.sigmoid()
-        return (key * strength[:, None, None]) @ query.transpose(-1, -2)
-
-    def _told(
-        self, slots: Slots, answers: Float[Tensor, "#row candidate slot_width"]
-    ) -> Float[Tensor, "row head slot candidate"]:
-        value, answer = (split(part, heads=self.heads) for part in (slots.values, answers))
-        return value @ answer.transpose(-1, -2)
+        return alike(self.key(slots.keys), self.query(queries), strength=strengths(self.strength))
 
     def _recall(self, view: View) -> Float[Tensor, "row position slot_width"]:
-        flat = with_null(view.logit, filled=view.slots.filled, null=self._silence)
+        flat = with_null(view.logit, filled=view.slots.filled, null=silence(self.null))
         sessions = self._sessions(view.slots)
         weights = (flat @ sessions.mates) * _share(sessions, view.slots.filled[:, None])
-        value = split(view.slots.values, heads=self.heads)
-        told = weights @ value * self.gain[:, None, None]
-        return told.transpose(1, 2).flatten(2)
+        return recalled(weights, view.slots, gain=self.gain)
 
 
 def _share(sessions: Sessions, among: Bool[Tensor, "row h c slot"]) -> Tensor:

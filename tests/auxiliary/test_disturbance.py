@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from recsys.auxiliary.disturbance import Disturbance, share_of
+from recsys.auxiliary.disturbance import Disturbance, share_of, without_dot
 from recsys.data.batches import Events, Window
 from recsys.errors import ConfigError
-from tests.contract.parts import histories, recommender
+from tests.contract.parts import ITEMS, histories, recommender
 
 
 def disturbance(**shares):
@@ -88,8 +88,15 @@ def test_shares_out_of_range_are_refused(wrong):
 
 def test_the_dot_product_is_dropped_in_a_share_of_the_steps():
     torch.manual_seed(0)
+    dropped = [disturbance(dot_dropout=0.3).silences() for _ in range(400)]
+    assert sum(dropped) / 400 == pytest.approx(0.3, abs=0.06)
+    assert not disturbance().silences()
+
+
+def test_without_the_dot_product_the_memory_answers_alone():
     model = recommender("memory=key_value")
-    view = model.along(histories())
-    quiet = [not disturbance(dot_dropout=0.3).quieten(view).user.any() for _ in range(400)]
-    assert sum(quiet) / 400 == pytest.approx(0.3, abs=0.06)
-    assert disturbance().quieten(view) is view
+    view, candidate = model.along(histories()), torch.arange(1, ITEMS + 1)
+    with torch.no_grad():
+        alone = model.scores(without_dot(view), candidate)
+        dot = view.user @ model.response.answers(candidate).user.T
+        torch.testing.assert_close(alone, model.scores(view, candidate) - dot)

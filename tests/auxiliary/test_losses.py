@@ -5,14 +5,16 @@ import math
 import pytest
 import torch
 
+from recsys.auxiliary.clustering import Clustering
 from recsys.auxiliary.contract import Seen
 from recsys.auxiliary.decorrelate import Decorrelate
+from recsys.auxiliary.next_item import NextItem
 from recsys.auxiliary.read_irrelevant import ReadIrrelevant
 from recsys.auxiliary.reconstruct import Reconstruct
 from recsys.auxiliary.utilise import Utilise
 from recsys.auxiliary.write_balance import WriteBalance
 from recsys.errors import ConfigError
-from tests.contract.parts import histories, recommender
+from tests.contract.parts import histories, part, recommender
 
 
 def seen(*overrides, decoy=None):
@@ -94,3 +96,62 @@ def test_write_balance_is_the_variance_of_what_the_slots_have_had_at_the_end():
 def test_write_balance_refuses_a_memory_that_does_not_sum_its_writes():
     with pytest.raises(ConfigError, match="memory=mimn"):
         WriteBalance(weight=1.0)(seen("memory=gru"))
+
+
+def test_next_item_asks_the_state_after_each_event_what_followed():
+    step = seen("memory=dynamic", "output=dien")
+    model, target = step.model, step.target.clone()
+    target[0, 2] = 0  # nothing is asked there
+    step = step._replace(target=target)
+    known = (target > 0) & step.events.present
+    torch.manual_seed(0)
+    cost = NextItem(weight=2.0)(step)
+    torch.manual_seed(0)
+    asked = target[known]
+    drawn = iter(asked[torch.randint(len(asked), asked.shape)].tolist())
+    vector, losses = model.input.item, []
+    for user, place in known.nonzero().tolist():
+        past = part(part(step.events, [user]), slice(0, place + 1))
+        state = model.write(model.memory.initial_state(1), past)
+        interest = model.memory.look(state, model.input).context[0, 0]
+        right, wrong = int(target[user, place]), next(drawn)
+        if wrong != right:
+            scores = torch.stack([vector(torch.tensor(item)) @ interest for item in (right, wrong)])
+            losses.append(-scores[0].sigmoid().log() - (1 - scores[1].sigmoid()).log())
+    assert 5 < len(losses) < int(known.sum())
+    torch.testing.assert_close(cost, 2 * torch.stack(losses).mean())
+
+
+def test_next_item_refuses_a_memory_without_a_state_for_each_event():
+    with pytest.raises(ConfigError, match="memory=dynamic"):
+        NextItem(weight=1.0)(seen("memory=gru"))
+
+
+def test_clustering_is_the_mean_divergence_of_the_shares_of_what_is_present():
+    step = seen("memory=graph_centroids")
+    shares = step.model.memory.shares(step.model.input(step.events))[step.events.present]
+    aim = shares**2 / shares.sum(0)
+    aim = aim / aim.sum(1, keepdim=True)
+    expected = (aim * (aim / shares).log()).sum() / len(shares)
+    assert expected > 0
+    torch.testing.assert_close(Clustering(weight=3.0)(step), 3 * expected)
+
+
+def test_clustering_refuses_a_memory_without_centroids():
+    with pytest.raises(ConfigError, match="memory=graph_centroids"):
+        Clustering(weight=1.0)(seen("memory=key_value"))
+
+
+@pytest.mark.parametrize(
+    ("words", "loss"),
+    [
+        (("memory=dynamic", "output=dien"), NextItem(weight=1.0)),
+        (("memory=graph_centroids",), Clustering(weight=1.0)),
+    ],
+)
+def test_a_step_without_events_costs_nothing(words, loss):
+    step = seen(*words)
+    nothing = step.events._replace(present=step.events.present & False)
+    cost = loss(step._replace(events=nothing, target=step.target * 0))
+    assert cost == 0
+    cost.backward()

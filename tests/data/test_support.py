@@ -97,3 +97,69 @@ def test_labels_of_a_real_teacher_are_items_the_target_is_near_to(tmp_path):
     target = torch.tensor([[2, 2, 2]])
     best = nearest(seen, target, similarity=similarity, hops=1)
     assert item[0, best[0, :, 0]].tolist() == [1, 1, 1]  # all who had 2 had 1, half of them 3
+
+
+def catalogue(**columns):
+    """Three items and what they are; nothing else of the data set matters."""
+    from pathlib import Path
+
+    import polars as pl
+
+    from recsys.data.prepared import Prepared
+
+    table = pl.DataFrame({"item": [1, 2, 3], **columns})
+    return Prepared(Path("tiny"), table, None, None, None, {})
+
+
+def test_attributes_are_the_values_of_the_columns_with_their_lists():
+    from recsys.data.support import Alike
+
+    told = catalogue(categories=[["war", "drama"], None, ["drama"]], brand=["b", "a", "b"])
+    features = Alike(prepared=told, columns=["categories", "brand"], hops=1).features
+    drama, war, a, b = features.T.tolist()
+    assert (drama, war) == ([0, 1, 0, 1], [0, 1, 0, 0])
+    assert (a, b) == ([0, 0, 1, 0], [0, 1, 0, 1])
+
+
+def test_a_column_that_is_not_there_is_refused():
+    from recsys.data.support import Alike
+    from recsys.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=r"no column 'brand', only item, series: set"):
+        Alike(prepared=catalogue(series=["x", "y", "x"]), columns=["brand"], hops=1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("support=repeated",),
+        ("support=alike", "support.columns=[series]"),
+        ("support=nearest", "support.teacher.neighbours=2"),
+    ],
+)
+def test_every_source_labels_what_its_function_labels(tmp_path, words):
+    import polars as pl
+    from hydra.utils import instantiate
+
+    from recsys.baselines.item_knn import ItemKnn
+    from recsys.data import support
+    from tests.contract.parts import config
+    from tests.tiny_data import prepare_frame, rows
+
+    events = [(user, 1 + (3 * user + step) % ITEMS, step) for user in range(9) for step in range(7)]
+    series = [item % 4 for item in range(1, ITEMS + 1)]
+    items = pl.DataFrame({"item_id": list(range(1, ITEMS + 1)), "series": series})
+    data = prepare_frame(rows(*events), tmp_path / "out", items=items)
+    found = instantiate(config(*words, "support.hops=3").support, prepared=data)
+    history, target = histories_and_targets()
+    one_hot = torch.stack([torch.arange(4) == one for one in (-1, *series)]).float()
+    expected = {
+        "Repeated": lambda: support.repeated(history, target, hops=3),
+        "Alike": lambda: support.alike(history, target, features=one_hot, hops=3),
+        "Nearest": lambda: support.nearest(
+            history, target, similarity=ItemKnn(neighbours=2).fit(data).similarity, hops=3
+        ),
+    }[type(found).__name__]()
+    assert torch.equal(found(history, target), expected)
+    assert (expected >= 0).any()
+    assert not found.state_dict()  # a checkpoint holds what was learned in training only

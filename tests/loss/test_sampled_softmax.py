@@ -8,8 +8,8 @@ ITEMS, DRAWS = 5, 400
 SCORES = torch.tensor([0.5, 2.0, -1.0, 0.0, 1.5], dtype=torch.float64)
 
 
-def sampled(*, popular, negatives=8):
-    return SampledSoftmax(count=COUNT, negatives=negatives, popular=popular)
+def sampled(*, popular, negatives=8, smoothing=0.0):
+    return SampledSoftmax(count=COUNT, negatives=negatives, popular=popular, smoothing=smoothing)
 
 
 @pytest.mark.parametrize("popular", [0.0, 0.5])
@@ -63,3 +63,18 @@ def test_only_accidental_hits_cost_nothing():
         torch.tensor([-3.0]), torch.tensor([[-3.0]]), torch.zeros(1), torch.tensor([[True]])
     )
     assert lost.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("popular", [0.0, 0.5])
+def test_smoothing_pays_the_mean_score_of_the_catalogue_without_bias(popular):
+    plain, smooth = sampled(popular=popular), sampled(popular=popular, smoothing=0.25)
+    generator, target, gained = torch.Generator().manual_seed(0), 2, []
+    for _ in range(DRAWS):
+        item, log_expected = plain.draw(generator)
+        given = (SCORES[[target - 1]], SCORES[item - 1][None], log_expected.double())
+        hit = item[None] == target
+        gained.append(smooth(*given, hit) - plain(*given, hit))
+    gained = torch.cat(gained)
+    expected = 0.25 * (SCORES[target - 1] - SCORES.mean())
+    assert (gained.mean() - expected).abs() < 3 * gained.std() / DRAWS**0.5
+    assert gained.std() / DRAWS**0.5 < 0.05 * expected

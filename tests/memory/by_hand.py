@@ -86,6 +86,12 @@ def lstm_cell(cell, x, state):
     return np.concatenate([sigmoid(show) * np.tanh(cell_state), cell_state])
 
 
+def normalised(module, x):
+    """Layer norm without a bias."""
+    scale = module.weight.detach().double().numpy()
+    return (x - x.mean()) / np.sqrt(x.var() + module.eps) * scale
+
+
 def controlled(cell, x, state):
     """The next state of a controller, whichever it is."""
     kind = type(cell).__name__

@@ -22,7 +22,7 @@ def after_every_event(memory, vectors):
     for place in range(vectors.shape[1]):
         one = vectors[:, place : place + 1]
         state = memory.write(state, story(one), lambda _, one=one: one)
-        found.append(memory.context(state, no_table))
+        found.append(memory.look(state, no_table).context[:, 0])
     return torch.stack(found, dim=1)
 
 

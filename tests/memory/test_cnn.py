@@ -9,7 +9,7 @@ from tests.contract.parts import histories, recommender
 
 def context(model, events):
     state = model.write(model.memory.initial_state(len(events.item)), events)
-    return model.memory.context(state, model.input)
+    return model.memory.look(state, model.input).context[:, 0]
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
@@ -52,4 +52,4 @@ def test_each_window_weighs_every_place_with_a_matrix_of_its_own():
 
 def test_nobody_has_a_context_of_zero():
     model = recommender("memory=cnn")
-    assert not model.memory.context(model.memory.initial_state(2), model.input).any()
+    assert not model.memory.look(model.memory.initial_state(2), model.input).context.any()

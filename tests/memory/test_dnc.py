@@ -44,11 +44,6 @@ def oneplus(number):
     return 1 + np.log1p(np.exp(number))
 
 
-def normalised(norm, vector):
-    scale = norm.weight.detach().numpy()
-    return (vector - vector.mean()) / np.sqrt(vector.var() + norm.eps) * scale
-
-
 def allocated(used):
     """Along the slots by rising usage, a little more for each slot further on."""
     used = [usage * (1 - 1e-6) + 1e-6 for usage in used]
@@ -91,7 +86,7 @@ class ByHand:
 
     def told(self):
         """The interface, cut in the order of the fields."""
-        said = normalised(self.net.norm, self.carried[:CONTROLLER])
+        said = by_hand.normalised(self.net.norm, self.carried[:CONTROLLER])
         numbers = list(np.clip(by_hand.linear(self.net.interface, said), -20, 20))
 
         def take(count):
@@ -117,7 +112,7 @@ class ByHand:
 
     def step(self, vector):
         read = np.concatenate([self.memory.T @ weights for weights in self.read_weights])
-        heard = normalised(self.net.heard, vector)
+        heard = by_hand.normalised(self.net.heard, vector)
         given = np.concatenate([heard, read])
         self.carried = by_hand.controlled(self.net.controller.cell, given, self.carried)
         told = self.told()
@@ -301,7 +296,8 @@ def test_a_state_takes_as_many_bytes_as_the_page_says(links, numbers):
 def test_the_context_of_nobody_is_zero():
     memory = computer(stir=1.0)
     assert torch.equal(
-        memory.context(memory.initial_state(2), unasked), torch.zeros(2, WIDTH).double()
+        memory.look(memory.initial_state(2), unasked).context,
+        torch.zeros(2, 1, WIDTH).double(),
     )
 
 
@@ -322,5 +318,5 @@ def test_dropout_falls_on_the_bypass_only():
     state = story(memory, torch.eye(WIDTH).double())
     quiet = state._replace(controller=torch.zeros_like(state.controller))
     memory.train()
-    assert torch.equal(memory.context(quiet, unasked), memory.context(quiet, unasked))
-    assert not torch.equal(memory.context(state, unasked), memory.context(state, unasked))
+    assert torch.equal(memory.look(quiet, unasked).context, memory.look(quiet, unasked).context)
+    assert not torch.equal(memory.look(state, unasked).context, memory.look(state, unasked).context)

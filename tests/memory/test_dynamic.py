@@ -36,7 +36,7 @@ def numpy_facts(model, told):
 def seen(model, told):
     with torch.no_grad():
         state = model.write(model.memory.initial_state(len(told.item)), told)
-        return state, model.memory.slots(state, model.input)
+        return state, model.memory.look(state, model.input).slots
 
 
 def test_facts_equal_numpy_and_the_oldest_are_forgotten():
@@ -47,7 +47,9 @@ def test_facts_equal_numpy_and_the_oldest_are_forgotten():
     np.testing.assert_allclose(slots.values[0], facts[-SLOTS:], atol=1e-5)
     assert slots.item[0].tolist() == told.item[told.present][-SLOTS:].tolist()
     assert slots.age[0, 0].tolist() == [4, 3, 2, 1, 0]
-    np.testing.assert_allclose(model.memory.context(state, model.input)[0], facts[-1], atol=1e-5)
+    np.testing.assert_allclose(
+        model.memory.look(state, model.input).context[0, 0], facts[-1], atol=1e-5
+    )
 
 
 def test_along_shows_the_facts_of_its_time_only():
@@ -76,7 +78,7 @@ def test_a_question_asked_apart_is_a_fact_of_its_own():
     model, told = recommender("memory=dynamic"), histories(users=1, events=STEPS, absent=0)
     question = part(told, slice(4, 5))
     state, _ = seen(model, question)
-    context = model.memory.context(state, model.input)
+    context = model.memory.look(state, model.input).context[:, 0]
     np.testing.assert_allclose(context.detach(), numpy_facts(model, question), atol=1e-5)
 
 

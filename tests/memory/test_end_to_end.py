@@ -12,7 +12,8 @@ LAYER_WISE = (*ADJACENT, "memory.tying=layer_wise")
 def shown(model, events):
     memory = model.memory
     state = memory.write(memory.initial_state(len(events.item)), events, model.input)
-    return memory.slots(state, model.input), memory.context(state, model.input)
+    slots, context = memory.look(state, model.input)
+    return slots, context[:, 0]
 
 
 @pytest.mark.parametrize(("settings", "layers"), [(ADJACENT, 5), (LAYER_WISE, 2)])

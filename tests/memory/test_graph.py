@@ -39,7 +39,7 @@ def walked(*walks, behaviour=None):
 def seen(made, events, *, by=encode):
     """Slots and context after the last event."""
     state = made.write(made.initial_state(len(events.item)), events, by)
-    return made.slots(state, by)
+    return made.look(state, by).slots
 
 
 def sigmoid(number):
@@ -167,5 +167,6 @@ def test_users_in_turns_give_the_same_states_and_gradients(monkeypatch):
 def test_a_user_without_events_is_at_zero():
     made = memory()
     state = made.initial_state(2)
-    assert (made.context(state, encode) == 0).all()
-    assert not made.slots(state, encode).filled.any()
+    slots, context = made.look(state, encode)
+    assert (context == 0).all()
+    assert not slots.filled.any()

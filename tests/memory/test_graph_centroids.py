@@ -52,7 +52,7 @@ def test_every_event_equals_the_equations_by_hand():
     for length in range(1, len(HISTORY) + 1):
         with torch.no_grad():
             state = made.write(state, had(HISTORY[length - 1]), encode)
-            slots = made.slots(state, encode)
+            slots = made.look(state, encode).slots
         told, count = by_hand(made, TABLE[HISTORY[:length]].numpy())
         np.testing.assert_allclose(slots.values[0].numpy(), told, atol=1e-10)
         np.testing.assert_allclose(slots.bias[0, 0].exp().numpy(), count, atol=1e-10)
@@ -69,7 +69,7 @@ def test_every_event_is_shared_out_wholly_and_the_state_never_grows():
 def test_the_order_of_earlier_events_does_not_matter():
     made = memory().double()
     one, other = (
-        made.slots(made.write(made.initial_state(1), had(*items), encode), encode)
+        made.look(made.write(made.initial_state(1), had(*items), encode), encode).slots
         for items in (HISTORY, HISTORY[-2::-1] + HISTORY[-1:])
     )
     torch.testing.assert_close(one.values, other.values)

@@ -44,13 +44,13 @@ def expected(sessions):
 
 def test_a_longer_silence_than_the_gap_ends_a_session():
     made, encode = parts()
-    slots = made.slots(state(made, encode, at(TIMES[:SLOTS])), encode)
+    slots = made.look(state(made, encode, at(TIMES[:SLOTS])), encode).slots
     assert together(slots.session[0], slots.filled[0, 0]) == expected(SESSIONS[:SLOTS])
 
 
 def test_sessions_stay_what_they_are_when_their_beginning_is_forgotten():
     made, encode = parts()
-    slots = made.slots(state(made, encode, at(TIMES)), encode)
+    slots = made.look(state(made, encode, at(TIMES)), encode).slots
     assert together(slots.session[0], slots.filled[0, 0]) == expected(SESSIONS[-SLOTS:])
 
 
@@ -72,7 +72,7 @@ def test_absent_events_and_an_earlier_state_part_no_session():
 
 def test_times_that_are_only_an_order_are_one_session():
     made, encode = parts(gap_seconds=1800)
-    slots = made.slots(state(made, encode, at(list(range(1, 10)))), encode)
+    slots = made.look(state(made, encode, at(list(range(1, 10)))), encode).slots
     assert together(slots.session[0], slots.filled[0, 0]) == expected([0] * SLOTS)
 
 
@@ -80,7 +80,9 @@ def test_a_slot_tells_what_happened_and_not_only_to_what():
     made, encode = parts()
     events = at(TIMES[:2])
     viewed, bought = (
-        made.slots(state(made, encode, events._replace(behaviour=kind + 0 * events.item)), encode)
+        made.look(
+            state(made, encode, events._replace(behaviour=kind + 0 * events.item)), encode
+        ).slots
         for kind in (1, 2)
     )
     assert not torch.allclose(viewed.values[0, -1], bought.values[0, -1])

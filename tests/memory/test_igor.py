@@ -16,7 +16,7 @@ def events(item, *, behaviour=1):
 
 def seen(model, told):
     state = model.write(model.memory.initial_state(len(told.item)), told)
-    return model.memory.slots(state, model.input)
+    return model.memory.look(state, model.input).slots
 
 
 def test_an_event_takes_the_next_slot_and_the_oldest_is_forgotten():
@@ -47,7 +47,9 @@ def test_the_question_is_the_newest_event():
     model = recommender(*MEMORY)
     told = events(TOLD)
     state = model.write(model.memory.initial_state(1), told)
-    torch.testing.assert_close(model.memory.context(state, model.input), model.input(told)[:, -1])
+    torch.testing.assert_close(
+        model.memory.look(state, model.input).context, model.input(told)[:, -1:]
+    )
 
 
 def test_a_log_takes_24_bytes_a_slot():

@@ -14,7 +14,7 @@ def told(*items, actions):
 
 def slots(model, events):
     state = model.write(model.memory.initial_state(1), events)
-    return model.memory.slots(state, model.input)
+    return model.memory.look(state, model.input).slots
 
 
 def test_what_was_done_changes_the_value_and_never_the_key():
@@ -45,7 +45,7 @@ def test_the_context_knows_the_action():
     states = [
         model.write(model.memory.initial_state(1), told(3, actions=[action])) for action in (1, 2)
     ]
-    one, other = (model.memory.context(state, model.input) for state in states)
+    one, other = (model.memory.look(state, model.input).context[:, 0] for state in states)
     assert not torch.allclose(one, other)
 
 

@@ -30,7 +30,7 @@ def pairs(model, slots, *, position=0):
 
 def written(model, events):
     state = model.write(model.memory.initial_state(1), events)
-    return model.memory.slots(state, model.input)
+    return model.memory.look(state, model.input).slots
 
 
 def test_a_slot_gives_back_the_item_that_came_next():
@@ -43,7 +43,7 @@ def test_the_newest_event_is_a_key_without_a_value_and_is_not_read():
     assert pairs(model, written(model, told(3))) == []
     state = model.write(model.memory.initial_state(1), told(3))
     after = model.write(state, told(9))
-    assert pairs(model, model.memory.slots(after, model.input)) == [(3, 9)]
+    assert pairs(model, model.memory.look(after, model.input).slots) == [(3, 9)]
 
 
 def test_an_absent_event_between_two_does_not_part_them():

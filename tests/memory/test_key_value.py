@@ -16,7 +16,7 @@ def test_keys_come_from_the_input_and_values_from_a_table_of_its_own():
     model = recommender("memory=key_value")
     events = histories(users=1, events=SLOTS, absent=0)
     state = model.write(model.memory.initial_state(1), events)
-    slots = model.memory.slots(state, model.input)
+    slots = model.memory.look(state, model.input).slots
     torch.testing.assert_close(slots.keys, model.input(events))
     torch.testing.assert_close(slots.values[0], model.memory.value.weight[events.item[0]])
 
@@ -27,7 +27,7 @@ def test_new_weights_make_no_stored_state_stale():
     before = model.write(model.memory.initial_state(2), events)
     model.memory.value = own_rows(WIDTH, items=ITEMS)
     after = model.write(model.memory.initial_state(2), events)
-    old, new = (model.memory.slots(state, model.input) for state in (before, after))
+    old, new = (model.memory.look(state, model.input).slots for state in (before, after))
     assert torch.equal(old.values, new.values)
 
 

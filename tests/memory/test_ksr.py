@@ -71,7 +71,7 @@ def test_twelve_events_equal_the_equations_step_by_step():
         expected = user(weights, hidden, held)
         np.testing.assert_allclose(state.liked[0].detach(), held, **CLOSE)
         np.testing.assert_allclose(
-            model.memory.context(state, model.input)[0].detach(), expected, **CLOSE
+            model.memory.look(state, model.input).context[0, 0].detach(), expected, **CLOSE
         )
         np.testing.assert_allclose(along.context[place, 0].detach(), expected, **CLOSE)
 
@@ -112,4 +112,4 @@ def test_an_attribute_that_agrees_with_an_item_takes_more_of_it():
 
 def test_nobody_has_a_context_of_zero():
     model = ksr()
-    assert (model.memory.context(model.memory.initial_state(2), model.input) == 0).all()
+    assert (model.memory.look(model.memory.initial_state(2), model.input).context == 0).all()

@@ -22,7 +22,7 @@ def test_the_context_is_the_event_itself():
     events = histories(users=2, events=4, absent=0)
     state = model.write(model.memory.initial_state(2), events)
     expected = model.input(type(events)(*(field[:, -1:] for field in events)))[:, 0]
-    assert torch.equal(model.memory.context(state, model.input), expected)
+    assert torch.equal(model.memory.look(state, model.input).context[:, 0], expected)
 
 
 def test_absent_events_leave_the_last_one_where_it_is():

@@ -54,7 +54,7 @@ def test_an_event_is_added_to_one_bucket_of_each_table():
 
 def test_of_a_tables_keys_a_vectors_own_bucket_is_the_best_match():
     model = lsh()
-    slots = model.memory.slots(model.memory.initial_state(1), model.input)
+    slots = model.memory.look(model.memory.initial_state(1), model.input).slots
     vectors = torch.randn(50, WIDTH, generator=torch.Generator().manual_seed(0))
     best = (slots.keys[0] @ vectors.T).unflatten(0, (TABLES, -1)).argmax(1)
     for place, vector in enumerate(vectors):
@@ -123,8 +123,7 @@ class World:
         item = torch.arange(1, HISTORY + 1)[None]
         events = Events(item, 0 * item, 0 * item, present=item > 0)
         state = self.memory.write(self.memory.initial_state(1), events, self.encode)
-        slots = self.memory.slots(state, self.encode)
-        view = self.read.look(slots, self.memory.context(state, self.encode)[:, None])
+        view = self.read.look(*self.memory.look(state, self.encode))
         return self.read.every(view, self.asked, answers).memory[0, 0] / self.read.gain
 
     def shared(self):

@@ -15,9 +15,9 @@ from tests.memory import by_hand
 WIDTH, SLOTS, SLOT_WIDTH, HEADS, HIDDEN, STEPS, USERS = 5, 7, 3, 2, 6, 14, 2
 
 
-def machine(*, controller="lstm", emptied="gated", heads=HEADS, slots=SLOTS):
+def untrained(*, controller="lstm", emptied="gated", heads=HEADS, slots=SLOTS):
     torch.manual_seed(0)
-    memory = Mann(
+    return Mann(
         table=partial(own_rows, items=3),
         width=WIDTH,
         slots=slots,
@@ -27,6 +27,11 @@ def machine(*, controller="lstm", emptied="gated", heads=HEADS, slots=SLOTS):
         hidden=HIDDEN,
         emptied=emptied,
     )
+
+
+def machine(**settings):
+    """Far from where it starts."""
+    memory = untrained(**settings)
     with torch.no_grad():
         for parameter in memory.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
@@ -36,7 +41,8 @@ def machine(*, controller="lstm", emptied="gated", heads=HEADS, slots=SLOTS):
 def one_event_by_hand(mann, state, x):
     """Memory, read weights, usage, what was read, controller."""
     memory, reads, usage, read, carried = state
-    carried = by_hand.controlled(mann.controller.cell, np.concatenate([x, read]), carried)
+    given = np.concatenate([by_hand.normalised(mann.heard, x), read])
+    carried = by_hand.controlled(mann.controller.cell, given, carried)
     address = np.clip(by_hand.linear(mann.address, carried[:HIDDEN]), -20, 20).reshape(HEADS, -1)
     order = sorted(range(SLOTS), key=lambda n: (usage[n], n))
     again = [by_hand.sigmoid(told[-1]) for told in address]
@@ -113,6 +119,17 @@ def test_writing_only_where_least_was_used_is_a_ring():
             assert moved.sort().values[:-1].max() < 1e-6
             changed.append(int(moved.argmax()))
     assert changed == [1, 2, 3, 0, 1, 2, 3, 0, 1]
+
+
+@torch.no_grad()
+def test_untrained_heads_write_every_event_into_slots_of_its_own():
+    mann = untrained()
+    state, changed = mann.initial_state(1), []
+    for vector in torch.randn(3, 1, WIDTH):
+        before, state = state.memory, mann.step(state, vector)
+        moved = (state.memory - before).abs().sum(dim=2)[0]
+        changed.append(moved.topk(HEADS).indices.sort().values.tolist())
+    assert changed == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_usage_has_no_gradient():

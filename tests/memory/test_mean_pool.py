@@ -40,9 +40,11 @@ def test_the_order_of_events_makes_no_difference():
     shuffled = vectors[:, torch.randperm(vectors.shape[1])]
     start = memory.initial_state(3)
     one, other = (memory.write(start, events, lambda _, it=it: it) for it in (vectors, shuffled))
-    torch.testing.assert_close(memory.context(one, nothing), memory.context(other, nothing))
+    torch.testing.assert_close(
+        memory.look(one, nothing).context, memory.look(other, nothing).context
+    )
 
 
 def test_nobody_has_a_context_of_zero():
     memory = pool()
-    assert not memory.context(memory.initial_state(2), nothing).any()
+    assert not memory.look(memory.initial_state(2), nothing).context.any()

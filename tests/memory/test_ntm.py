@@ -18,9 +18,9 @@ def unasked(events):
     raise AssertionError
 
 
-def machine(controller="gru", *, heads=HEADS, width=WIDTH, slots=SLOTS):
+def untrained(controller="gru", *, heads=HEADS, width=WIDTH, slots=SLOTS):
     torch.manual_seed(0)
-    memory = Ntm(
+    return Ntm(
         table=partial(own_rows, items=3),
         width=width,
         slots=slots,
@@ -29,6 +29,11 @@ def machine(controller="gru", *, heads=HEADS, width=WIDTH, slots=SLOTS):
         controller=controller,
         hidden=HIDDEN,
     )
+
+
+def machine(*args, **sizes):
+    """Far from where it starts."""
+    memory = untrained(*args, **sizes)
     with torch.no_grad():
         for parameter in memory.parameters():
             parameter.add_(0.5 * torch.randn_like(parameter))
@@ -38,7 +43,7 @@ def machine(controller="gru", *, heads=HEADS, width=WIDTH, slots=SLOTS):
 def one_event_by_hand(ntm, state, x):
     """Sections 3.1 to 3.3; state is memory, places of the heads, what was read, controller."""
     memory, places, read, carried = state
-    given = np.concatenate([x, read])
+    given = np.concatenate([by_hand.normalised(ntm.heard, x), read])
     carried = by_hand.controlled(ntm.controller.cell, given, carried)
     said = carried[:HIDDEN]
     address = np.clip(by_hand.linear(ntm.address, said), -20, 20).reshape(2 * HEADS, -1)
@@ -111,12 +116,22 @@ def test_a_head_told_to_move_on_writes_one_slot_after_another():
     assert state.head_weights[0].round().tolist() == [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0]]
 
 
+@torch.no_grad()
+def test_untrained_heads_move_on_by_one_slot_at_every_event():
+    ntm = untrained()
+    state, places = ntm.initial_state(USERS), []
+    for vectors in torch.randn(SLOTS, USERS, WIDTH):
+        state = ntm.step(state, vectors)
+        places.append(state.head_weights.argmax(dim=2).unique().tolist())
+    assert places == [[(event + 1) % SLOTS] for event in range(SLOTS)]
+
+
 def test_every_head_starts_on_the_first_slot_and_nothing_is_shown():
     ntm = machine()
     state = ntm.initial_state(USERS)
     assert (state.head_weights[..., 0] == 1).all()
     assert (state.head_weights[..., 1:] == 0).all()
-    assert (ntm.context(state, unasked) == 0).all()
+    assert (ntm.look(state, unasked).context == 0).all()
 
 
 def test_weights_stay_a_choice_after_many_events():

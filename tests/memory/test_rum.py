@@ -97,4 +97,4 @@ def test_an_event_changes_only_the_feature_it_shows():
 def test_the_keys_are_the_same_for_every_user_and_after_every_event():
     memory, (vectors, events) = rum(), story()
     for state in states(memory, vectors, events):
-        assert torch.equal(memory.slots(state, nothing).keys, memory.keys.expand(3, -1, -1))
+        assert torch.equal(memory.look(state, nothing).slots.keys, memory.keys.expand(3, -1, -1))

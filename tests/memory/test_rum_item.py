@@ -22,7 +22,7 @@ def test_the_newest_events_are_kept_first_in_first_out():
 def test_a_slot_gives_back_the_event_it_is_found_by():
     events = histories(users=2, events=12, absent=0)
     model, state = written(events=events)
-    slots = model.memory.slots(state, model.input)
+    slots = model.memory.look(state, model.input).slots
     assert torch.equal(slots.keys, slots.values)
     assert torch.equal(slots.keys, model.input(type(events)(*(f[:, -5:] for f in events))))
     assert torch.equal(slots.item, events.item[:, -5:])

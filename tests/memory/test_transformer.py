@@ -56,6 +56,15 @@ def test_one_pass_is_enough_where_nothing_is_forgotten(slots):
     assert rows == (USERS if slots == EVENTS else USERS * EVENTS)
 
 
+def test_a_look_encodes_the_log_once():
+    model = recommender("memory=transformer", "output=candidate_read")
+    state = model.write(model.memory.initial_state(USERS), histories())
+    passes = []
+    model.memory.encoder.register_forward_hook(lambda *_: passes.append(1))
+    model.look(state)
+    assert len(passes) == 1
+
+
 @pytest.mark.parametrize("blocks", ["sasrec", "hstu"])
 def test_nothing_of_a_forgotten_event_lives_on(blocks):
     model = recommender("memory=transformer", f"memory.blocks={blocks}")

@@ -3,7 +3,8 @@
 import torch
 
 from recsys.memory.contract import Slots
-from recsys.output.candidate_read import STRONGEST, CandidateRead
+from recsys.output.asking import STRONGEST
+from recsys.output.candidate_read import CandidateRead
 
 ROWS, POSITIONS, SLOTS, WIDTH, HEADS, CANDIDATES = 3, 4, 5, 12, 2, 7
 

@@ -179,5 +179,5 @@ def test_the_memory_says_nothing_of_a_candidate():
     own = torch.randint(0, CANDIDATES, (ROWS, POSITIONS))
     assert (read.every(view, QUERIES, answers).memory == 0).all()
     assert (read.each(view, QUERIES[own], answers[own]) == 0).all()
-    with pytest.raises(NotImplementedError, match="do not tell what each slot did"):
+    with pytest.raises(NotImplementedError, match="does not tell what each slot did"):
         read.effect(view, QUERIES[own], answers[own])

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from recsys.memory.contract import Slots
-from recsys.output.candidate_read import STRONGEST, CandidateRead
+from recsys.output.asking import STRONGEST
+from recsys.output.candidate_read import CandidateRead
 from recsys.output.top_slots import TopSlots
 from tests.output.slots import CANDIDATES, HEADS, POSITIONS, ROWS, SLOTS, WIDTH, asked, slots
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from recsys.memory.contract import Slots
-from recsys.output.two_level import STRONGEST, TwoLevel
+from recsys.output.asking import STRONGEST
+from recsys.output.two_level import TwoLevel
 from tests.output.slots import asked, normal, strengths
 
 ROWS, POSITIONS, PLACES, CAPACITY, WIDTH, HEADS = 2, 9, 9, 6, 12, 2

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from recsys.config import CONF
 from recsys.memory.allocation import retention
-from recsys.probe import prepare_examinee
-from recsys.probing import Lesson, examine
+from recsys.probe import prepare_examinee, prepare_lesson
+from recsys.probing import examine
 
 SETTINGS = (
     "task=copy_again",
@@ -38,7 +38,7 @@ def taught(seed):
     torch.manual_seed(seed)
     task = instantiate(cfg.task)
     examinee = prepare_examinee(cfg, task=task)
-    lesson, optimizer = Lesson(**cfg.lesson), instantiate(cfg.optimizer)
+    lesson, optimizer = prepare_lesson(cfg), instantiate(cfg.optimizer)
     report = examine(examinee, task, lesson=lesson, optimizer=optimizer, seed=seed)
     return examinee.eval(), task, report.errors
 
