@@ -8,17 +8,17 @@ The lists of a user stand together in one part. The folder appears when all of i
 """
 
 import logging
-import os
 from pathlib import Path
 
 import hydra
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from recsys import console, runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
 from recsys.folder import published
+from recsys.hardware import processors
 from recsys.scoring.job import SUMMARY, Options, score
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
@@ -33,11 +33,14 @@ def main(cfg: DictConfig) -> None:
     options = Options(
         k=cfg.k,
         seen=cfg.seen,
-        allow=cfg.allow,
-        deny=cfg.deny,
+        allow=_paths(cfg.allow),
+        deny=_paths(cfg.deny),
+        rerank=cfg.rerank,
+        quota=cfg.quota,
+        category=cfg.category,
         batch_size=cfg.batch_size,
         tile=cfg.tile,
-        threads=cfg.threads or os.cpu_count() or 1,
+        threads=cfg.threads or processors(),
         part_rows=cfg.part_rows,
     )
     source = _source(cfg)
@@ -51,6 +54,11 @@ def main(cfg: DictConfig) -> None:
     console.table(f"scored {out}", ["what", "count"], facts(counts))
     shown = readable(result.sample, catalogue=bundle.catalogue)
     console.table("the first users", ["user", "rank", "recommended", "reasons"], shown)
+
+
+def _paths(given: str | ListConfig | None) -> str | list[str] | None:
+    """One table or several, as plain values."""
+    return list(given) if isinstance(given, ListConfig) else given
 
 
 def _source(cfg: DictConfig) -> Source:

@@ -13,9 +13,10 @@ from recsys.console import progress
 from recsys.errors import ConfigError, InputError
 from recsys.folder import fingerprint
 from recsys.runtime import Bundle, Recommendations
-from recsys.scoring.candidates import choose
+from recsys.scoring.candidates import Tables, choose
 from recsys.scoring.histories import Histories, arrange
-from recsys.scoring.lists import Question, as_table, recommend
+from recsys.scoring.lists import Question, Work, as_table, recommend
+from recsys.scoring.quotas import read_quotas
 from recsys.scoring.spill import Codes, Spill, spill
 from recsys.source.contract import Source
 from recsys.timestamps import ORDER
@@ -30,8 +31,11 @@ class Options(NamedTuple):
 
     k: int
     seen: str
-    allow: str | None
-    deny: str | None
+    allow: Tables
+    deny: Tables
+    rerank: str | None
+    quota: int | None
+    category: str
     batch_size: int
     tile: int | None
     threads: int
@@ -55,6 +59,7 @@ class Written(NamedTuple):
     tally: Tally
     files: dict[str, str]  # name to SHA-256
     sample: pl.DataFrame  # the lists of the first users
+    work: Work
 
 
 class Result(NamedTuple):
@@ -76,16 +81,9 @@ def score(bundle: Bundle, source: Source, folder: Path, *, options: Options) -> 
     """
     started = time.perf_counter()
     _check(options)
-    chosen = choose(bundle.catalogue, allow=options.allow, deny=options.deny)
+    question = _question(bundle, options=options)
+    chosen = question.candidates
     parted = _parted(bundle, source, folder / SPILL, part_rows=options.part_rows)
-    question = Question(
-        candidates=chosen.items,
-        k=options.k,
-        exclude_seen=options.seen == "exclude",
-        batch_size=options.batch_size,
-        tile=options.tile,
-        threads=options.threads,
-    )
     written = _write(bundle, parted, folder, question=question)
     parted.path.unlink()
     counts = parted.counts._asdict() | written.tally._asdict()
@@ -95,6 +93,7 @@ def score(bundle: Bundle, source: Source, folder: Path, *, options: Options) -> 
         "histories": source.describe(),
         "options": options._asdict() | {"device": bundle.device},
         "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
+        "work": written.work.facts(),
         "seconds": round(seconds, 3),
         "users_per_second": round(written.tally.users / seconds, 1),
         "files": written.files,
@@ -115,6 +114,21 @@ def _check(options: Options) -> None:
                 f"{name} is a whole number of at least 1, but is {value}: set {name}=1 or more"
             )
             raise ConfigError(message)
+
+
+def _question(bundle: Bundle, *, options: Options) -> Question:
+    """What the options ask of every user; tables are read and checked here, before long work."""
+    return Question(
+        candidates=choose(
+            bundle.catalogue, allow=options.allow, deny=options.deny, rerank=options.rerank
+        ),
+        quotas=read_quotas(bundle.catalogue, quota=options.quota, category=options.category),
+        k=options.k,
+        exclude_seen=options.seen == "exclude",
+        batch_size=options.batch_size,
+        tile=options.tile,
+        threads=options.threads,
+    )
 
 
 def _parted(bundle: Bundle, source: Source, path: Path, *, part_rows: int) -> Spill:
@@ -146,29 +160,30 @@ def _check_clock(frame: pl.LazyFrame, *, trained_on: str) -> None:
 
 def _write(bundle: Bundle, parted: Spill, folder: Path, *, question: Question) -> Written:
     """One file for each part, one part at a time in memory."""
-    tally, files, sample = Tally(), {}, pl.DataFrame()
+    tally, work, files, sample = Tally(), Work(), {}, pl.DataFrame()
     with progress("scoring", parted.users(), "users") as advance:
         for number, part in enumerate(parted.parts):
-            table, here = _answer(bundle, parted.read(part), question=question)
+            table, here, done = _answer(bundle, parted.read(part), question=question)
             name = f"part-{number:05}.parquet"
             table.write_parquet(folder / name)
             files[name] = fingerprint(folder / name)
             sample = sample if number else table.head(SAMPLE_USERS * question.k)
             tally = Tally(*(np.add(tally, here).tolist()))
+            work = work.plus(done)
             del table  # before the next part is read
             advance(here.users)
-    return Written(tally=tally, files=files, sample=sample)
+    return Written(tally=tally, files=files, sample=sample, work=work)
 
 
 def _answer(
     bundle: Bundle, rows: pl.DataFrame, *, question: Question
-) -> tuple[pl.DataFrame, Tally]:
-    """The lists of all users of a part, and what they hold."""
+) -> tuple[pl.DataFrame, Tally, Work]:
+    """The lists of all users of a part, what they hold and what was done for them."""
     ids = bundle.catalogue[tables.ITEM_ID]
     histories = arrange(rows, items=bundle.items)
-    lists = recommend(bundle, histories, question=question)
+    lists, work = recommend(bundle, histories, question=question)
     table = as_table(histories.users, lists, item_ids=pl.concat([ids.clear(1), ids]))
-    return table, _tally(histories, lists, k=question.k)
+    return table, _tally(histories, lists, k=question.k), work
 
 
 def _tally(histories: Histories, lists: Recommendations, *, k: int) -> Tally:
