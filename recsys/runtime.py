@@ -7,10 +7,8 @@ only one that imports ONNX Runtime.
     catalogue ─────────────────► score: state, candidates     recommend: state -> the best k
 """
 
-import ctypes
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,6 +20,7 @@ import polars as pl
 from recsys.errors import ArtifactError, ConfigError
 from recsys.folder import MANIFEST as MANIFEST
 from recsys.folder import fingerprint
+from recsys.hardware import cuda_devices
 
 FORMAT: Final = 1
 CPU: Final = "CPUExecutionProvider"
@@ -189,17 +188,6 @@ def load(
     catalogue = pl.read_parquet(folder / manifest["catalogue"]["file"])
     logger.info("bundle %s: %d items, device %s", folder, catalogue.height, device)
     return Bundle(manifest=manifest, catalogue=catalogue, sessions=sessions, device=device)
-
-
-def cuda_devices() -> int:
-    """CUDA devices that the driver can use; 0 where there is no driver."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    usable = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return count.value if usable else 0
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

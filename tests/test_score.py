@@ -58,6 +58,9 @@ def options(**changes):
         seen="exclude",
         allow=None,
         deny=None,
+        rerank=None,
+        quota=None,
+        category="categories",
         batch_size=3,
         tile=None,
         threads=2,
@@ -96,7 +99,7 @@ def interactions(rows):
 def expected(rows, *, k, seen="exclude", candidates=range(1, ITEMS + 1)):
     """Lists by the definition, in plain Python: rows of (user, item_id 99 + item, time)."""
     histories = defaultdict(list)
-    for place, (user, item_id, moment) in enumerate(rows):
+    for place, (user, item_id, moment) in enumerate(dict.fromkeys(rows)):  # equal rows count once
         histories[user].append((moment, place, item_id - 99))
     lists = {}
     for user, events in histories.items():

@@ -10,13 +10,18 @@ import polars as pl
 from recsys import tables
 from recsys.errors import ArtifactError
 from recsys.runtime import Bundle, Recommendations
-from recsys.scoring.histories import Histories, batches, events, seen_items
+from recsys.scoring.candidates import Candidates
+from recsys.scoring.histories import Histories, batches, events, padding
+from recsys.scoring.pairs import Named
+from recsys.scoring.quotas import Quotas, filled
+from recsys.scoring.ragged import nothing
 
 
 class Question(NamedTuple):
     """What is asked of the bundle for every user."""
 
-    candidates: np.ndarray  # int64, rising catalogue indices
+    candidates: Candidates
+    quotas: Quotas | None
     k: int
     exclude_seen: bool
     batch_size: int  # users asked about at once
@@ -24,23 +29,108 @@ class Question(NamedTuple):
     threads: int  # batches at once
 
 
-def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Recommendations:
+class Effort(NamedTuple):
+    """What was done for some lists; the fields of two add up."""
+
+    batches: int = 0
+    event_places: int = 0  # of all batches of histories
+    padding_places: int = 0  # of these, without an event
+
+    def plus(self, more: "Effort") -> "Effort":
+        return Effort(*(int(sum(pair)) for pair in zip(self, more, strict=True)))
+
+    def facts(self) -> dict[str, float]:
+        """As the summary tells it."""
+        waste = self.padding_places / max(self.event_places, 1)
+        return self._asdict() | {"padding_share": round(waste, 4)}
+
+
+class Answer(NamedTuple):
+    """The lists of some users, and what they took."""
+
+    lists: Recommendations
+    effort: Effort
+
+
+class _Users(NamedTuple):
+    """What tables and the past say of all users of a part."""
+
+    histories: Histories
+    denied: Named | None
+    own: Named | None
+
+
+def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Answer:
     """Lists of all users, in their order; batches run beside each other, one thread each."""
-    groups = batches(histories, history=bundle.history, size=question.batch_size)
+    every = _users(histories, question.candidates)
+    groups = batches(
+        histories,
+        history=bundle.history,
+        size=question.batch_size,
+        apart=None if every.own is None else every.own.users,
+    )
 
     def ask(users: np.ndarray) -> Recommendations:
-        excluded = np.zeros((len(users), 1), dtype=np.int64)
-        return bundle.recommend(
-            bundle.encode(events(histories, users, history=bundle.history)),
-            candidates=question.candidates,
-            excluded=seen_items(histories, users) if question.exclude_seen else excluded,
-            k=question.k,
-            tile=question.tile,
-        )
+        return _ask(bundle, every, users, question=question)
 
     with ThreadPoolExecutor(question.threads) as pool:
         found = list(pool.map(ask, groups))
-    return _in_order(found, order=np.concatenate(groups))
+    spent = [padding(histories, users, history=bundle.history) for users in groups]
+    effort = Effort(len(groups), *(int(part) for part in np.sum(spent, axis=0)))
+    return Answer(_in_order(found, order=np.concatenate(groups)), effort)
+
+
+def _users(histories: Histories, candidates: Candidates) -> _Users:
+    denied, own = candidates.denied, candidates.own
+    return _Users(
+        histories,
+        denied=None if denied is None else denied.of(histories.users),
+        own=None if own is None else own.of_all(histories.users, last=candidates.only_named),
+    )
+
+
+def _ask(
+    bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question
+) -> Recommendations:
+    """The lists of one batch."""
+    histories = every.histories
+    candidates, excluded = _left(every, users, question=question)
+    if not len(candidates):
+        return _no_lists(len(users), bundle=bundle)
+    state = bundle.encode(events(histories, users, history=bundle.history))
+
+    def best(k: int) -> Recommendations:
+        return bundle.recommend(
+            state, candidates=candidates, excluded=excluded, k=k, tile=question.tile
+        )
+
+    if question.quotas is None:
+        return best(question.k)
+    return filled(question.quotas, best, k=question.k, candidates=len(candidates))
+
+
+def _left(every: _Users, users: np.ndarray, *, question: Question) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates of any of these users, and which of them each may not get (0: none)."""
+    histories, candidates = every.histories, question.candidates.items
+    seen = histories.seen if question.exclude_seen else nothing(len(histories.users))
+    excluded = [seen.padded(users)]
+    if every.denied is not None:
+        excluded.append(every.denied.items.padded(users))
+    if every.own is not None and every.own.users[users].all():
+        own = every.own.items.padded(users)
+        candidates = np.intersect1d(candidates, own)
+        theirs = np.zeros((len(users), int(max(own.max(), candidates.max(initial=0))) + 1), bool)
+        theirs[np.arange(len(users))[:, None], own] = True
+        excluded.append(np.where(theirs[:, candidates], 0, candidates))
+    return candidates, np.concatenate(excluded, axis=1)
+
+
+def _no_lists(users: int, *, bundle: Bundle) -> Recommendations:
+    """Nothing to recommend, and no reason for it."""
+    items, scores = np.zeros((users, 0), np.int64), np.zeros((users, 0), np.float32)
+    if not bundle.explains:
+        return Recommendations(items, scores, None, None)
+    return Recommendations(items, scores, items[:, :, None], scores[:, :, None])
 
 
 def as_table(users: pl.Series, lists: Recommendations, *, item_ids: pl.Series) -> pl.DataFrame:
@@ -107,9 +197,8 @@ def _in_order(found: Sequence[Recommendations], *, order: np.ndarray) -> Recomme
 
 
 def _equally_wide(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Zeros at the end of the last axis where a batch of short histories gave fewer reasons."""
-    width = max(array.shape[-1] for array in arrays)
+    """Zeros at the ends of the axes where a batch gave shorter lists or fewer reasons."""
+    shape = np.max([array.shape[1:] for array in arrays], axis=0)
     return [
-        np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, width - array.shape[-1])])
-        for array in arrays
+        np.pad(array, [(0, 0), *((0, gap) for gap in shape - array.shape[1:])]) for array in arrays
     ]

@@ -19,7 +19,7 @@ from recsys.folder import fingerprint, write_whole
 from recsys.runtime import Bundle, Recommendations
 from recsys.scoring import spill
 from recsys.scoring.histories import Histories, arrange
-from recsys.scoring.lists import Question, as_table, recommend
+from recsys.scoring.lists import Effort, Question, as_table, recommend
 from recsys.scoring.rows import WHY, Codes, Counts, code
 from recsys.scoring.tally import Tally, count
 
@@ -112,7 +112,7 @@ class Worker:
             ArtifactError: The bundle gives no user scores that are numbers, or the rows of the part
                 are damaged.
         """
-        receipt = Receipt(part, None, None, None, Counts()._asdict() | Tally()._asdict(), (0, 0, 0))
+        receipt = Receipt(part, None, None, None, _counts(Counts(), Tally(), Effort()), (0, 0, 0))
         if self.spill.holds(part):
             receipt = self._answer(part)
         text = json.dumps(receipt._asdict())
@@ -128,17 +128,22 @@ class Worker:
         )
         coded = code(self.spill.read(part), codes=codes)
         if not coded.rows.height:
-            return self._write(part, aside=coded.aside, counts=coded.counts, tally=Tally())
+            return self._write(
+                part, aside=coded.aside, counts=_counts(coded.counts, Tally(), Effort())
+            )
         histories = arrange(coded.rows, items=bundle.items)
-        lists = recommend(bundle, histories, question=question)
+        lists, effort = recommend(bundle, histories, question=question)
         lists, spoilt = _without(lists, spoilt=_spoilt(lists))
         ids = bundle.catalogue[tables.ITEM_ID]
         return self._write(
             part,
             table=as_table(histories.users, lists, item_ids=pl.concat([ids.clear(1), ids])),
             aside=pl.concat([coded.aside, _users_aside(histories, spoilt)], how="diagonal"),
-            counts=coded.counts,
-            tally=count(histories, lists, k=question.k, seen_is_wrong=question.exclude_seen),
+            counts=_counts(
+                coded.counts,
+                count(histories, lists, k=question.k, seen_is_wrong=question.exclude_seen),
+                effort,
+            ),
             spoilt=int(spoilt.sum()),
         )
 
@@ -147,8 +152,7 @@ class Worker:
         part: int,
         *,
         aside: pl.DataFrame,
-        counts: Counts,
-        tally: Tally,
+        counts: dict[str, Any],
         table: pl.DataFrame | None = None,
         spoilt: int = 0,
     ) -> Receipt:
@@ -167,7 +171,7 @@ class Worker:
             file=file,
             sha256=file and fingerprint(folder / "lists" / file),
             aside=fingerprint(folder / aside_name(part)) if aside.height else None,
-            counts=counts._asdict() | tally._asdict() | {"quarantined_users": spoilt},
+            counts=counts | {"quarantined_users": spoilt},
             scores=(len(exact), float(exact.sum()), float((exact**2).sum())),
         )
 
@@ -180,6 +184,10 @@ def receipt_name(part: int) -> str:
 def aside_name(part: int) -> str:
     """Of a job's folder."""
     return f"aside/{part:05}.parquet"
+
+
+def _counts(rows: Counts, lists: Tally, effort: Effort) -> dict[str, Any]:
+    return rows._asdict() | lists._asdict() | effort._asdict()
 
 
 def _spoilt(lists: Recommendations) -> np.ndarray:

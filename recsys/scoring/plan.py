@@ -1,5 +1,7 @@
 """What a job is, before its first part: checked settings, the parts, and what makes it this job."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -8,16 +10,16 @@ from recsys import tables
 from recsys.errors import ConfigError
 from recsys.folder import fingerprint
 from recsys.runtime import Bundle
-from recsys.scoring.candidates import Candidates, choose
+from recsys.scoring.candidates import Tables, choose
 from recsys.scoring.lists import Question
 from recsys.scoring.partition import Sink
+from recsys.scoring.quotas import read_quotas
 from recsys.scoring.spill import PROBE, count
 from recsys.scoring.workspace import name_of
 from recsys.source.contract import Source
 from recsys.source.table import files
 from recsys.timestamps import ORDER
 
-FILTERS: Final = ("allow", "deny")
 UNCHANGING: Final = ("threads",)  # options that change no byte
 
 
@@ -26,8 +28,11 @@ class Options(NamedTuple):
 
     k: int
     seen: str
-    allow: str | None
-    deny: str | None
+    allow: Tables
+    deny: Tables
+    rerank: str | None
+    quota: int | None
+    category: str
     batch_size: int
     tile: int | None
     threads: int
@@ -38,7 +43,6 @@ class Plan(NamedTuple):
     """A job that can begin, or go on."""
 
     frame: pl.LazyFrame
-    chosen: Candidates
     question: Question
     parts: int
     identity: dict[str, Any]  # equal for jobs that end with the same bytes
@@ -52,33 +56,23 @@ def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -
         InputError: The histories or a filter cannot be used.
         ConfigError: The filters leave no item, or the clock is not that of training.
     """
-    chosen = choose(bundle.catalogue, allow=options.allow, deny=options.deny)
+    question = _question(bundle, options=options)
     frame = source.interactions()
     _check_clock(frame, trained_on=bundle.manifest["time"])
     parts = -(-count(frame) // options.part_rows)
-    paths = {name: getattr(options, name) for name in FILTERS}
     settings = {name: value for name, value in options._asdict().items() if name not in UNCHANGING}
     identity = {
         "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash")},
         "histories": source.describe(),
         "options": settings | {"device": bundle.device},
         "filters": {
-            name: [fingerprint(file) for file in files(path)] if path else None
-            for name, path in paths.items()
+            name: [fingerprint(file) for file in found] for name, found in _filters(bundle, options)
         },
         "sink": type(sink).__name__,
         "parts": parts,
         "hash": PROBE,
     }
-    question = Question(
-        candidates=chosen.items,
-        k=options.k,
-        exclude_seen=options.seen == "exclude",
-        batch_size=options.batch_size,
-        tile=options.tile,
-        threads=options.threads,
-    )
-    return Plan(frame, chosen, question, parts, identity, job=name_of(identity))
+    return Plan(frame, question, parts, identity, job=name_of(identity))
 
 
 def check_options(options: Options) -> None:
@@ -93,6 +87,31 @@ def check_options(options: Options) -> None:
                 f"{name} is a whole number of at least 1, but is {value}: set {name}=1 or more"
             )
             raise ConfigError(message)
+
+
+def _question(bundle: Bundle, *, options: Options) -> Question:
+    """What the options ask of every user; tables are read and checked here, before long work."""
+    return Question(
+        candidates=choose(
+            bundle.catalogue, allow=options.allow, deny=options.deny, rerank=options.rerank
+        ),
+        quotas=read_quotas(bundle.catalogue, quota=options.quota, category=options.category),
+        k=options.k,
+        exclude_seen=options.seen == "exclude",
+        batch_size=options.batch_size,
+        tile=options.tile,
+        threads=options.threads,
+    )
+
+
+def _filters(bundle: Bundle, options: Options) -> Iterator[tuple[str, list[Path]]]:
+    """The files of each table that narrows the lists."""
+    for name in ("allow", "deny", "rerank"):
+        given: Tables = getattr(options, name)
+        paths = [given] if isinstance(given, str) else given or ()
+        yield name, [file for path in paths for file in files(path)]
+    table = options.quota is not None and options.category not in bundle.catalogue.columns
+    yield "category", files(options.category) if table else []
 
 
 def _check_clock(frame: pl.LazyFrame, *, trained_on: str) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from recsys.errors import ArtifactError
 from recsys.folder import fingerprint, write_whole
+from recsys.scoring.lists import Effort
 from recsys.scoring.partition import Receipt, aside_name
 from recsys.scoring.plan import Plan
 from recsys.scoring.rows import EXAMPLES, WHY
@@ -29,11 +30,13 @@ def summarise(plan: Plan, work: Workspace, receipts: Mapping[int, Receipt]) -> d
     if quarantined:
         files[QUARANTINE] = fingerprint(work.lists / QUARANTINE)
     counts = {"quarantined": quarantined} | _add(ordered)
+    effort = Effort(*(counts.pop(name) for name in Effort._fields))
+    chosen = plan.question.candidates
     return {
         "job": plan.job,
         **plan.identity,
-        "counts": counts
-        | {"candidates": len(plan.chosen.items), "unknown_in_filters": plan.chosen.unknown},
+        "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
+        "work": effort.facts(),
         "scores": _moments(ordered),
         "files": files,
     }

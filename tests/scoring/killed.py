@@ -25,7 +25,17 @@ EVENTS = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "
 STRICT = Limits(short=None, uncovered=None, repeated=0, seen=0, drift=None, users_lost=None)
 STANDARD = Standard(STRICT, max_quarantined=0.5, yesterday=None)
 OPTIONS = Options(
-    k=4, seen="exclude", allow=None, deny=None, batch_size=8, tile=None, threads=1, part_rows=60
+    k=4,
+    seen="exclude",
+    allow=None,
+    deny=None,
+    rerank=None,
+    quota=None,
+    category="categories",
+    batch_size=8,
+    tile=None,
+    threads=1,
+    part_rows=60,
 )
 
 
