@@ -1,8 +1,10 @@
 import json
+import sys
 
 import polars as pl
 import pytest
 
+from recsys.engine.ray import Ray
 from recsys.errors import ConfigError
 from recsys.sink.delta import Delta
 from recsys.sink.json_lines import JsonLines
@@ -128,6 +130,19 @@ def test_duckdb_reads_the_files_of_a_delta_table(shop, usual):
     query = f"SELECT user_id, rank, item_id, score FROM read_parquet({files}) ORDER BY 1, 2"
     found = duckdb.sql(query).fetchall()
     assert found == without_reasons(usual).sort("user_id", "rank").rows()
+
+
+@pytest.mark.parametrize(
+    ("package", "part"),
+    [
+        ("deltalake", Delta),
+        ("ray", lambda: Ray(address=None, workers=1, cpus=1, gpus=0, retries=0)),
+    ],
+)
+def test_a_package_that_is_not_installed_is_asked_for(monkeypatch, package, part):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf"needs the package {package}: pip install"):
+        part()
 
 
 def test_a_folder_of_another_kind_is_not_made_a_delta_table(shop):
