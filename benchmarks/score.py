@@ -24,8 +24,13 @@ from recsys import runtime
 from recsys.bundle.assembly import assemble_bundle
 from recsys.config import CONF
 from recsys.data.prepared import Prepared, load
+from recsys.engine.local import Local
 from recsys.run import assemble
-from recsys.scoring.job import Options, score
+from recsys.scoring.checks import Limits
+from recsys.scoring.job import Output, Standard, score
+from recsys.scoring.plan import Options
+from recsys.scoring.shard import WHOLE
+from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
 
 
@@ -105,7 +110,6 @@ def compare(
     for turn in range(rounds):
         for memory, size in settings:
             out = folder / f"{memory}-{size}-{turn}"
-            out.mkdir()
             started = time.process_time()
             counts = run(bundles[memory], histories, out, batch_size=size)
             best[memory, size] = min(best[memory, size], time.process_time() - started)
@@ -131,7 +135,18 @@ def run(bundle: runtime.Bundle, histories: Table, out: Path, *, batch_size: int)
         threads=1,
         part_rows=500_000,
     )
-    return score(bundle, histories, out, options=options).summary["counts"]
+    passing = Limits(short=None, uncovered=None, repeated=0, seen=0, drift=None, users_lost=None)
+    result = score(
+        lambda: bundle,
+        histories,
+        Output(out, Parquet(), overwrite=False, restart=False),
+        options=options,
+        standard=Standard(passing, max_quarantined=0, yesterday=None),
+        engine=Local(),
+        shard=WHOLE,
+    )
+    assert result.summary is not None
+    return result.summary["counts"]
 
 
 if __name__ == "__main__":

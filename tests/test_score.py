@@ -547,6 +547,23 @@ def test_the_door_prints_one_line_and_exits_with_2(tmp_path, setting, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_shard_says_how_much_is_done_and_publishes_nothing(tmp_path):
+    write_bundle(tmp_path / "bundle", TABLE)
+    interactions([(user, 104, 0) for user in range(8)]).write_parquet(tmp_path / "h.parquet")
+    words = [f"bundle={tmp_path / 'bundle'}", f"histories={tmp_path / 'h.parquet'}"]
+
+    found = subprocess.run(
+        command(*words, f"out={tmp_path / 'out'}", "part_rows=4", "shard=1/2"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "1 of 2 parts" in found.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command_writes_the_lists_and_shows_titles_and_reasons(tmp_path):
     write_bundle(tmp_path / "bundle", TABLE)
     interactions([(1, 104, 0)]).write_parquet(tmp_path / "h.parquet")

@@ -105,6 +105,10 @@ class Worker:
         assert found is not None
         self.spill = found
 
+    def ready(self) -> bool:
+        """True as soon as the bundle is open."""
+        return True
+
     def answer(self, part: int) -> Receipt:
         """Writes the lists of a part, the rows set aside and the receipt.
 
@@ -191,8 +195,9 @@ def _counts(rows: Counts, lists: Tally, effort: Effort) -> dict[str, Any]:
 
 
 def _spoilt(lists: Recommendations) -> np.ndarray:
-    """Which lists hold a score that is no number."""
-    return ((lists.items > 0) & ~np.isfinite(lists.scores)).any(axis=1)
+    """Which lists hold a score that is no number; a graph may take NaN for an empty place."""
+    bad = np.isnan(lists.scores) | ((lists.items > 0) & ~np.isfinite(lists.scores))
+    return np.asarray(bad.any(axis=1))
 
 
 def _without(lists: Recommendations, *, spoilt: np.ndarray) -> tuple[Recommendations, np.ndarray]:

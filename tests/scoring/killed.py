@@ -7,10 +7,13 @@ FOLDER that ends with PATTERN; or before the NUMBER-th of all such events. Witho
 runs to its end and prints how many there were.
 """
 
+import errno
 import os
 import signal
 import sys
 from pathlib import Path
+
+import polars as pl
 
 from recsys import runtime
 from recsys.engine.local import Local
@@ -72,6 +75,20 @@ def job(folder: Path, *, out: str = "out", **changes: object) -> Result:
         Output(folder / out, sink, overwrite=overwrite, restart=restart),
         **settings,
     )
+
+
+class Deadly(Parquet):
+    """A sink that ends the process which uses it."""
+
+    def encode(self, table: pl.DataFrame) -> bytes:
+        os._exit(1)
+
+
+class Full(Parquet):
+    """A sink for which there is no room."""
+
+    def encode(self, table: pl.DataFrame) -> bytes:
+        raise OSError(errno.ENOSPC, "no room on the disk")
 
 
 class Killer:

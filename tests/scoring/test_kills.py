@@ -10,6 +10,7 @@ import pytest
 
 from recsys.errors import ArtifactError, ConfigError
 from recsys.folder import held, kept
+from recsys.runtime import Bundle
 from recsys.scoring.shard import Shard
 from tests.scoring.killed import OPTIONS, job
 from tests.tiny_bundle import world, write_bundle
@@ -175,6 +176,27 @@ def test_histories_that_were_damaged_meanwhile_are_refused(place, monkeypatch):
 
     with pytest.raises(ArtifactError, match="is damaged: run again with restart=true"):
         job(place)
+
+
+def test_a_thread_that_dies_ends_the_job_and_nothing_is_lost(shop, place, monkeypatch):
+    answered, calls = Bundle.encode, []
+
+    def die_late(bundle, events):
+        calls.append(1)
+        if len(calls) == 6:
+            raise MemoryError
+        return answered(bundle, events)
+
+    monkeypatch.setattr(Bundle, "encode", die_late)
+    with pytest.raises(MemoryError):
+        job(place, options=OPTIONS._replace(threads=2))
+    monkeypatch.undo()
+    assert contents(place / "out") == contents(shop / "yesterday")
+    assert len(list((place / ".out.partial" / "receipts").iterdir())) > 0
+
+    job(place)
+
+    assert contents(place / "out") == contents(shop / "whole")
 
 
 def test_shards_in_any_order_make_the_bytes_of_one_job(shop, place):
