@@ -129,6 +129,7 @@ def run(bundle: runtime.Bundle, histories: Table, out: Path, *, batch_size: int)
         batch_size=batch_size,
         tile=8192,
         threads=1,
+        road="full",
         part_rows=500_000,
     )
     return score(bundle, histories, out, options=options).summary["counts"]

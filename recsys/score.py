@@ -23,6 +23,7 @@ from recsys.scoring.job import SUMMARY, Options, score
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
 
+GRAPHS = ("encode", "recommend", *runtime.APART)
 logger = logging.getLogger(__name__)
 
 
@@ -41,11 +42,12 @@ def main(cfg: DictConfig) -> None:
         batch_size=cfg.batch_size,
         tile=cfg.tile,
         threads=cfg.threads or processors(),
+        road=cfg.road,
         part_rows=cfg.part_rows,
     )
     source = _source(cfg)
     with published(out, overwrite=cfg.overwrite, marker=SUMMARY) as folder:
-        bundle = runtime.load(Path(cfg.bundle), graphs=("encode", "recommend"), device=cfg.device)
+        bundle = runtime.load(Path(cfg.bundle), graphs=GRAPHS, device=cfg.device)
         result = score(bundle, source, folder, options=options)
     counts = result.summary["counts"]
     logger.info(

@@ -15,8 +15,9 @@ from recsys.folder import fingerprint
 from recsys.runtime import Bundle, Recommendations
 from recsys.scoring.candidates import Tables, choose
 from recsys.scoring.histories import Histories, arrange
-from recsys.scoring.lists import Question, Work, as_table, recommend
+from recsys.scoring.lists import Question, as_table, recommend
 from recsys.scoring.quotas import read_quotas
+from recsys.scoring.roads import Road, Work, sum_of
 from recsys.scoring.spill import Codes, Spill, spill
 from recsys.source.contract import Source
 from recsys.timestamps import ORDER
@@ -39,6 +40,7 @@ class Options(NamedTuple):
     batch_size: int
     tile: int | None
     threads: int
+    road: str
     part_rows: int
 
 
@@ -93,7 +95,7 @@ def score(bundle: Bundle, source: Source, folder: Path, *, options: Options) -> 
         "histories": source.describe(),
         "options": options._asdict() | {"device": bundle.device},
         "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
-        "work": written.work.facts(),
+        "work": written.work.facts() | {"road": question.road.chosen},
         "seconds": round(seconds, 3),
         "users_per_second": round(written.tally.users / seconds, 1),
         "files": written.files,
@@ -118,16 +120,16 @@ def _check(options: Options) -> None:
 
 def _question(bundle: Bundle, *, options: Options) -> Question:
     """What the options ask of every user; tables are read and checked here, before long work."""
+    chosen = choose(bundle.catalogue, allow=options.allow, deny=options.deny, rerank=options.rerank)
     return Question(
-        candidates=choose(
-            bundle.catalogue, allow=options.allow, deny=options.deny, rerank=options.rerank
-        ),
+        candidates=chosen,
         quotas=read_quotas(bundle.catalogue, quota=options.quota, category=options.category),
         k=options.k,
         exclude_seen=options.seen == "exclude",
         batch_size=options.batch_size,
         tile=options.tile,
         threads=options.threads,
+        road=Road(options.road, bundle=bundle, candidates=chosen.items),
     )
 
 
@@ -169,7 +171,7 @@ def _write(bundle: Bundle, parted: Spill, folder: Path, *, question: Question) -
             files[name] = fingerprint(folder / name)
             sample = sample if number else table.head(SAMPLE_USERS * question.k)
             tally = Tally(*(np.add(tally, here).tolist()))
-            work = work.plus(done)
+            work = sum_of((work, done))
             del table  # before the next part is read
             advance(here.users)
     return Written(tally=tally, files=files, sample=sample, work=work)
