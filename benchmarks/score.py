@@ -133,6 +133,7 @@ def run(bundle: runtime.Bundle, histories: Table, out: Path, *, batch_size: int)
         batch_size=batch_size,
         tile=8192,
         threads=1,
+        road="full",
         part_rows=500_000,
     )
     passing = Limits(short=None, uncovered=None, repeated=0, seen=0, drift=None, users_lost=None)

@@ -12,6 +12,7 @@ that was killed goes on when the same command comes again. ``docs/scoring.md`` s
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import hydra
 from hydra.utils import instantiate
@@ -27,6 +28,8 @@ from recsys.scoring.job import Output, Result, Standard, score
 from recsys.scoring.plan import Options
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
+
+GRAPHS: Final = ("encode", "recommend", *runtime.APART)
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +48,14 @@ def main(cfg: DictConfig) -> None:
         batch_size=cfg.batch_size,
         tile=cfg.tile,
         threads=cfg.threads or processors(),
+        road=cfg.road,
         part_rows=cfg.part_rows,
     )
     limits = Limits(**cfg.checks)
     sink = instantiate(cfg.sink)
     bundle = Path(cfg.bundle)
-    graphs = ("encode", "recommend")
     result = score(
-        partial(runtime.load, bundle, graphs=graphs, device=cfg.device),
+        partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device),
         _source(cfg),
         Output(Path(cfg.out), sink, overwrite=cfg.overwrite, restart=cfg.restart),
         options=options,

@@ -64,6 +64,7 @@ def options(**changes):
         batch_size=3,
         tile=None,
         threads=2,
+        road="full",
         part_rows=10,
     )
     return usual._replace(**changes)

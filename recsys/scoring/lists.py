@@ -15,6 +15,7 @@ from recsys.scoring.histories import Histories, batches, events, padding
 from recsys.scoring.pairs import Named
 from recsys.scoring.quotas import Quotas, filled
 from recsys.scoring.ragged import nothing
+from recsys.scoring.roads import Answer, Asked, Road, Work, sum_of
 
 
 class Question(NamedTuple):
@@ -27,29 +28,7 @@ class Question(NamedTuple):
     batch_size: int  # users asked about at once
     tile: int | None  # candidates read at once; None for all
     threads: int  # batches at once
-
-
-class Effort(NamedTuple):
-    """What was done for some lists; the fields of two add up."""
-
-    batches: int = 0
-    event_places: int = 0  # of all batches of histories
-    padding_places: int = 0  # of these, without an event
-
-    def plus(self, more: "Effort") -> "Effort":
-        return Effort(*(int(sum(pair)) for pair in zip(self, more, strict=True)))
-
-    def facts(self) -> dict[str, float]:
-        """As the summary tells it."""
-        waste = self.padding_places / max(self.event_places, 1)
-        return self._asdict() | {"padding_share": round(waste, 4)}
-
-
-class Answer(NamedTuple):
-    """The lists of some users, and what they took."""
-
-    lists: Recommendations
-    effort: Effort
+    road: str  # one of ROADS
 
 
 class _Users(NamedTuple):
@@ -60,7 +39,7 @@ class _Users(NamedTuple):
     own: Named | None
 
 
-def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Answer:
+def recommend(bundle: Bundle, histories: Histories, *, question: Question, road: Road) -> Answer:
     """Lists of all users, in their order; batches run beside each other, one thread each."""
     every = _users(histories, question.candidates)
     groups = batches(
@@ -70,14 +49,13 @@ def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> An
         apart=None if every.own is None else every.own.users,
     )
 
-    def ask(users: np.ndarray) -> Recommendations:
-        return _ask(bundle, every, users, question=question)
+    def ask(users: np.ndarray) -> Answer:
+        return _ask(bundle, every, users, question=question, road=road)
 
     with ThreadPoolExecutor(question.threads) as pool:
         found = list(pool.map(ask, groups))
-    spent = [padding(histories, users, history=bundle.history) for users in groups]
-    effort = Effort(len(groups), *(int(part) for part in np.sum(spent, axis=0)))
-    return Answer(_in_order(found, order=np.concatenate(groups)), effort)
+    lists = _in_order([answer.lists for answer in found], order=np.concatenate(groups))
+    return Answer(lists, sum_of(answer.work for answer in found))
 
 
 def _users(histories: Histories, candidates: Candidates) -> _Users:
@@ -90,23 +68,28 @@ def _users(histories: Histories, candidates: Candidates) -> _Users:
 
 
 def _ask(
-    bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question
-) -> Recommendations:
+    bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question, road: Road
+) -> Answer:
     """The lists of one batch."""
     histories = every.histories
     candidates, excluded = _left(every, users, question=question)
+    work = Work(1, *padding(histories, users, history=bundle.history))
     if not len(candidates):
-        return _no_lists(len(users), bundle=bundle)
+        return Answer(_no_lists(len(users), bundle=bundle), work)
     state = bundle.encode(events(histories, users, history=bundle.history))
+    asked = Asked(state, candidates=candidates, excluded=excluded)
+    spent = [work]
 
     def best(k: int) -> Recommendations:
-        return bundle.recommend(
-            state, candidates=candidates, excluded=excluded, k=k, tile=question.tile
-        )
+        answer = road.best(bundle, asked, k=k, tile=question.tile)
+        spent.append(answer.work)
+        return answer.lists
 
     if question.quotas is None:
-        return best(question.k)
-    return filled(question.quotas, best, k=question.k, candidates=len(candidates))
+        lists = best(question.k)
+    else:
+        lists = filled(question.quotas, best, k=question.k, candidates=len(candidates))
+    return Answer(lists, sum_of(spent))
 
 
 def _left(every: _Users, users: np.ndarray, *, question: Question) -> tuple[np.ndarray, np.ndarray]:

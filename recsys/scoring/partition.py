@@ -17,9 +17,9 @@ from recsys import tables
 from recsys.errors import ArtifactError
 from recsys.folder import fingerprint, write_whole
 from recsys.runtime import Bundle, Recommendations
-from recsys.scoring import spill
+from recsys.scoring import roads, spill
 from recsys.scoring.histories import Histories, arrange
-from recsys.scoring.lists import Effort, Question, as_table, recommend
+from recsys.scoring.lists import Question, as_table, recommend
 from recsys.scoring.rows import WHY, Codes, Counts, code
 from recsys.scoring.tally import Tally, count
 
@@ -101,6 +101,10 @@ class Worker:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.bundle = work.opening()
+        question = work.question
+        self.road = roads.Road(
+            question.road, bundle=self.bundle, candidates=question.candidates.items
+        )
         found = spill.found(work.spill)
         assert found is not None
         self.spill = found
@@ -116,7 +120,9 @@ class Worker:
             ArtifactError: The bundle gives no user scores that are numbers, or the rows of the part
                 are damaged.
         """
-        receipt = Receipt(part, None, None, None, _counts(Counts(), Tally(), Effort()), (0, 0, 0))
+        receipt = Receipt(
+            part, None, None, None, _counts(Counts(), Tally(), roads.Work()), (0, 0, 0)
+        )
         if self.spill.holds(part):
             receipt = self._answer(part)
         text = json.dumps(receipt._asdict())
@@ -133,10 +139,10 @@ class Worker:
         coded = code(self.spill.read(part), codes=codes)
         if not coded.rows.height:
             return self._write(
-                part, aside=coded.aside, counts=_counts(coded.counts, Tally(), Effort())
+                part, aside=coded.aside, counts=_counts(coded.counts, Tally(), roads.Work())
             )
         histories = arrange(coded.rows, items=bundle.items)
-        lists, effort = recommend(bundle, histories, question=question)
+        lists, spent = recommend(bundle, histories, question=question, road=self.road)
         lists, spoilt = _without(lists, spoilt=_spoilt(lists))
         ids = bundle.catalogue[tables.ITEM_ID]
         return self._write(
@@ -146,7 +152,7 @@ class Worker:
             counts=_counts(
                 coded.counts,
                 count(histories, lists, k=question.k, seen_is_wrong=question.exclude_seen),
-                effort,
+                spent,
             ),
             spoilt=int(spoilt.sum()),
         )
@@ -190,8 +196,8 @@ def aside_name(part: int) -> str:
     return f"aside/{part:05}.parquet"
 
 
-def _counts(rows: Counts, lists: Tally, effort: Effort) -> dict[str, Any]:
-    return rows._asdict() | lists._asdict() | effort._asdict()
+def _counts(rows: Counts, lists: Tally, work: roads.Work) -> dict[str, Any]:
+    return rows._asdict() | lists._asdict() | work._asdict()
 
 
 def _spoilt(lists: Recommendations) -> np.ndarray:

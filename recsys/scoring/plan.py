@@ -14,6 +14,7 @@ from recsys.scoring.candidates import Tables, choose
 from recsys.scoring.lists import Question
 from recsys.scoring.partition import Sink
 from recsys.scoring.quotas import read_quotas
+from recsys.scoring.roads import choose_road
 from recsys.scoring.spill import PROBE, count
 from recsys.scoring.workspace import name_of
 from recsys.source.contract import Source
@@ -36,6 +37,7 @@ class Options(NamedTuple):
     batch_size: int
     tile: int | None
     threads: int
+    road: str
     part_rows: int
 
 
@@ -44,6 +46,7 @@ class Plan(NamedTuple):
 
     frame: pl.LazyFrame
     question: Question
+    road: str  # that was chosen
     parts: int
     identity: dict[str, Any]  # equal for jobs that end with the same bytes
     job: str  # its name
@@ -57,6 +60,8 @@ def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -
         ConfigError: The filters leave no item, or the clock is not that of training.
     """
     question = _question(bundle, options=options)
+    open_to_all = len(question.candidates.items)
+    road = choose_road(options.road, bundle=bundle, candidates=open_to_all)
     frame = source.interactions()
     _check_clock(frame, trained_on=bundle.manifest["time"])
     parts = -(-count(frame) // options.part_rows)
@@ -72,7 +77,7 @@ def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -
         "parts": parts,
         "hash": PROBE,
     }
-    return Plan(frame, question, parts, identity, job=name_of(identity))
+    return Plan(frame, question, road, parts, identity, job=name_of(identity))
 
 
 def check_options(options: Options) -> None:
@@ -101,6 +106,7 @@ def _question(bundle: Bundle, *, options: Options) -> Question:
         batch_size=options.batch_size,
         tile=options.tile,
         threads=options.threads,
+        road=options.road,
     )
 
 

@@ -11,9 +11,9 @@ import polars as pl
 
 from recsys.errors import ArtifactError
 from recsys.folder import fingerprint, write_whole
-from recsys.scoring.lists import Effort
 from recsys.scoring.partition import Receipt, aside_name
 from recsys.scoring.plan import Plan
+from recsys.scoring.roads import Work
 from recsys.scoring.rows import EXAMPLES, WHY
 from recsys.scoring.workspace import Workspace
 
@@ -30,13 +30,13 @@ def summarise(plan: Plan, work: Workspace, receipts: Mapping[int, Receipt]) -> d
     if quarantined:
         files[QUARANTINE] = fingerprint(work.lists / QUARANTINE)
     counts = {"quarantined": quarantined} | _add(ordered)
-    effort = Effort(*(counts.pop(name) for name in Effort._fields))
+    done = Work(*(counts.pop(name) for name in Work._fields))
     chosen = plan.question.candidates
     return {
         "job": plan.job,
         **plan.identity,
         "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
-        "work": effort.facts(),
+        "work": done.facts() | {"road": plan.road},
         "scores": _moments(ordered),
         "files": files,
     }

@@ -35,6 +35,7 @@ OPTIONS = Options(
     rerank=None,
     quota=None,
     category="categories",
+    road="full",
     batch_size=8,
     tile=None,
     threads=1,
