@@ -63,6 +63,7 @@ def matrix(folder: Path, *, kills: int, seed: int, users: int) -> None:
             torn += (folder / "out").exists() and contents(folder / "out") not in whole
         wrong += compare(folder / "out", today)
         wrong["jobs with other bytes"] += contents(folder / "out") != whole[1]
+        print(f"{jobs} jobs, {phases.total()} kills", file=sys.stderr, flush=True)
     print(f"{phases.total()} kills of {jobs} jobs, {events} events in a job, seed {seed}")
     for name, number in phases.most_common():
         print(f"  {number:>4} {name}")

@@ -86,18 +86,21 @@ def score(
     work = Workspace(hidden_folder(output.path))
     if not work.begun:
         _refuse(output)
-    with _alone(work, output, shard=shard), _readable():
+    with _alone(work, output, shard=shard):
         if shard == WHOLE and (output.restart or not work.begun):
             work.clear()
         opening = Opening(load)
-        plan = make_plan(opening(), source, options=options, sink=output.sink)
+        bundle = opening()
+        with _readable():
+            plan = make_plan(bundle, source, options=options, sink=output.sink)
         work.check(plan.identity)
         if work.begun and output.sink.holds(output.path, job=plan.job):  # killed at the very end
             work.clear()
             return _published(output, sample=pl.DataFrame(), parts=plan.parts)
         _refuse(output)
         started = time.perf_counter()
-        before = _begin(work, plan, tolerated=standard.max_quarantined, shard=shard)
+        with _readable():
+            before = _begin(work, plan, tolerated=standard.max_quarantined, shard=shard)
         to_do = Work(opening, plan.question, work.folder, _spill_of(work, shard), output.sink)
         receipts = before | _answer(to_do, plan, done=before, engine=engine, shard=shard)
         if shard != WHOLE:
@@ -161,8 +164,8 @@ def _begin(work: Workspace, plan: Plan, *, tolerated: float, shard: Shard) -> di
     missing = set(shard.of_parts(plan.parts)) - done.keys()
     path = _spill_of(work, shard)
     here = found(path)
-    if missing and (here is None or not missing <= set(here.parts)):
-        spill(plan.frame, path, parts=plan.parts, wanted=missing, tolerated=tolerated)
+    if missing and (here is None or here.job != plan.job or not missing <= set(here.parts)):
+        spill(plan.frame, path, job=plan.job, parts=plan.parts, wanted=missing, tolerated=tolerated)
     work.begin(plan.identity)
     if done:
         logger.info("going on with an unfinished job: %d of %d parts done", len(done), plan.parts)

@@ -33,6 +33,7 @@ class Spill(NamedTuple):
     """Some parts of a table, on disk; read one at a time."""
 
     path: Path
+    job: str  # that it was made for
     parts: tuple[int, ...]  # that were asked for
     edges: list[list[list[int]]]  # by part: start and end of each stretch in the file
     sums: list[int]  # by part: CRC-32 of its stretches
@@ -75,7 +76,13 @@ def count(frame: pl.LazyFrame) -> int:
 
 
 def spill(
-    frame: pl.LazyFrame, path: Path, *, parts: int, wanted: Collection[int], tolerated: float
+    frame: pl.LazyFrame,
+    path: Path,
+    *,
+    job: str,
+    parts: int,
+    wanted: Collection[int],
+    tolerated: float,
 ) -> None:
     """Writes the wanted ones of ``parts`` parts to ``path``, then their index beside it.
 
@@ -85,6 +92,7 @@ def spill(
     Args:
         frame: As :func:`recsys.tables.interactions` returns it.
         path: The file to write.
+        job: Name of the job, for the index.
         parts: All rows of a user are in one part however many there are.
         wanted: Parts from 0.
         tolerated: Share of the rows that may be unusable.
@@ -109,6 +117,7 @@ def spill(
     if first_bad is not None and bad > tolerated * rows:
         _refuse(first_bad, bad=bad, rows=rows, tolerated=tolerated)
     index = {
+        "job": job,
         "parts": sorted(wanted),
         "edges": filling.edges,
         "sums": filling.sums,

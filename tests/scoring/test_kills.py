@@ -221,6 +221,19 @@ def test_the_whole_job_does_what_shards_left_out(shop, place):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_histories_parted_for_a_job_that_never_began_are_not_those_of_another(place):
+    assert killed(place, *POINTS["before the job is begun"], SHARD="1/3") == -signal.SIGKILL
+    frame = pl.read_parquet(place / "histories.parquet")
+    (place / "histories.parquet").unlink()
+    frame.with_columns(user_id=pl.col("user_id") + 1000).write_parquet(place / "histories.parquet")
+
+    job(place, shard=Shard(1, 3))
+    job(place)
+
+    assert pl.read_parquet(place / "out" / "*.parquet")["user_id"].min() == 1000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 def test_a_shard_that_is_killed_goes_on(shop, place):
     point = ("os.rename", "/receipts/00003.json")
     assert killed(place, *point, SHARD="1/3") == -signal.SIGKILL
