@@ -3,7 +3,8 @@
 The score of a candidate is ``table[last item, candidate] + behaviour of the last event``, and zero
 plus that for a user with no event. Small whole numbers make every sum exact, so ties are real.
 The reasons of a candidate are the last item (its weight is the score) and the first item of the
-events given (weight one half), when that is another item.
+events given (weight one half), when that is another item. Taken ``apart``, the user's vector is
+the row of all scores, an item answers with its own place in it, and the only slot is empty.
 """
 
 import hashlib
@@ -98,6 +99,32 @@ RECOMMEND = f"""{HEADER} recommend ({STATES}, int64[candidate] candidates,
     because_weights = Where (has_reason, both, empty)
 }}"""
 
+LOOK = f"""{HEADER} look ({STATES}) => (float[user,width] user_vector,
+    float[user,head,slot] slot_weights, float[user,head,slot,part] slot_keys,
+    float[user,head,slot,part] slot_values)
+<int64[1] one = {{1}}, int64[2] flat = {{1, 1}}, int64[3] deep = {{1, 1, 1}}, float zero = {{0}}> {{
+    {ALL_SCORES}
+    user_vector = Identity (all)
+    users = Shape (last_item)
+    three = Concat <axis = 0> (users, flat)
+    four = Concat <axis = 0> (users, deep)
+    slot_weights = Expand (zero, three)
+    slot_keys = Expand (zero, four)
+    slot_values = Expand (zero, four)
+}}"""
+ASK = f"""{HEADER} ask (int64[candidate] candidates) => (float[candidate,width] user_answers,
+    float[candidate] biases, float[candidate,head,part] slot_queries,
+    float[candidate,head,part] slot_answers)
+<int64[2] flat = {{1, 1}}, float zero = {{0}}, float[2] values = {{0, 1}}> {{
+    width = Shape <start = 0, end = 1> (table)
+    user_answers = OneHot (candidates, width, values)
+    count = Shape (candidates)
+    biases = Expand (zero, count)
+    three = Concat <axis = 0> (count, flat)
+    slot_queries = Expand (zero, three)
+    slot_answers = Expand (zero, three)
+}}"""
+
 
 def world(items: int, *, seed: int = 0, values: int = 4) -> np.ndarray:
     """Scores of item to item, ``[items + 1, items + 1]`` whole numbers below ``values``."""
@@ -114,6 +141,7 @@ def write_bundle(
     history: int = 5,
     behaviours: tuple[str, ...] = (),
     explains: bool = True,
+    apart: bool = False,
     user_ids: str = "Int64",
     time: str = "seconds",
 ) -> Path:
@@ -131,6 +159,7 @@ def write_bundle(
     )
     catalogue.write_parquet(folder / "catalogue.parquet")
     texts = {"encode": ENCODE, "write": WRITE, "score": SCORE, "recommend": RECOMMEND}
+    texts |= {"look": LOOK, "ask": ASK} if apart else {}
     manifest = {
         "format": 1,
         "name": "tiny",

@@ -17,6 +17,7 @@ from recsys.bundle.graphs import FAINT, REASONS
 from recsys.bundle.tracing import graphs, state_names, trace_all
 from recsys.folder import fingerprint
 from recsys.model import MemoryRecommender
+from recsys.scoring.certified import Catalogue, _Slots
 from tests.contract.parts import (
     BEHAVIOURS,
     ITEMS,
@@ -70,7 +71,8 @@ def exported(request, prepared, tmp_path_factory):
     facts = {"name": "contract"}
     with unchecked():
         assemble_bundle(model, folder, prepared=prepared, history=HISTORY, facts=facts)
-    return Exported(model, folder, runtime.load(folder, device="cpu"))
+    graphs = (*runtime.GRAPHS, *runtime.APART)
+    return Exported(model, folder, runtime.load(folder, graphs=graphs, device="cpu"))
 
 
 def arrays(events):
@@ -149,6 +151,28 @@ def test_lists_equal_pytorch_at_sizes_never_traced(exported, users, candidates, 
         assert found.items[user].tolist() == [item for item, _ in wanted]
         there = [score for item, score in wanted if item]
         np.testing.assert_allclose(found.scores[user, : len(there)], there, **CLOSE)
+
+
+def test_the_last_hop_taken_apart_gives_the_scores_and_the_best(exported):
+    model, _, bundle = exported
+    if not bundle.certifies:
+        pytest.skip("no candidate asks its slots, or not by candidate_read")
+    past, k = histories(users=4), 3
+    state, excluded = bundle.encode(arrays(past)), np.array([[4], [0], [11], [1]])
+    catalogue = Catalogue(bundle, items=CATALOGUE)
+    with torch.no_grad():
+        wanted = model(past, torch.from_numpy(CATALOGUE)).numpy()
+    likely, bound = catalogue._bounds(bundle.look(state))
+    assert (bound >= wanted).all()
+    assert likely.shape == wanted.shape
+    found = catalogue.contenders(bundle, state, excluded=excluded, k=k)
+    for user, slots in enumerate(zip(*bundle.look(state).values(), strict=True)):
+        np.testing.assert_allclose(
+            catalogue.read(_Slots(*slots), CATALOGUE - 1), wanted[user], **CLOSE
+        )
+        score = np.append(0, wanted[user])
+        first = best(score, candidates=CATALOGUE, excluded=excluded[user], k=k)
+        assert {item for item, _ in first} <= set(found.items[user].tolist())
 
 
 def test_a_list_longer_than_what_is_left_ends_with_nothing(exported):

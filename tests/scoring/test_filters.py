@@ -15,8 +15,9 @@ KINDS = ["a", "b", "c"]
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    folder = write_bundle(tmp_path_factory.mktemp("filters") / "bundle", TABLE, history=HISTORY)
-    return runtime.load(folder)
+    folder = tmp_path_factory.mktemp("filters") / "bundle"
+    write_bundle(folder, TABLE, history=HISTORY, apart=True)
+    return runtime.load(folder, graphs=(*runtime.GRAPHS, *runtime.APART))
 
 
 def write(path, rows, *columns):
@@ -94,18 +95,33 @@ class World:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("rerank", [False, True])
-def test_all_filters_together_are_their_definition(bundle, tmp_path, seed, rerank):
+@pytest.mark.parametrize("road", ["full", "certified"])
+def test_all_filters_together_are_their_definition(bundle, tmp_path, seed, rerank, road):
     world = World(seed, tmp_path)
     users = {user for user, _, _ in world.past}
     wanted = {user: world.list_of(user, rerank=rerank) for user in users}
 
-    found, summary = run(
-        bundle, world.past, tmp_path, tile=[None, 5][seed % 2], **world.options(rerank=rerank)
-    )
+    changes = world.options(rerank=rerank) | {"road": road, "tile": [None, 5][seed % 2]}
+
+    found, summary = run(bundle, world.past, tmp_path, **changes)
 
     assert as_lists(found) == {user: best for user, best in wanted.items() if best}
     short = sum(len(best) < world.k for best in wanted.values())
     assert summary["counts"]["users_with_short_list"] == short
+
+
+@pytest.mark.parametrize("seen", ["keep", "exclude"])
+def test_the_certified_road_keeps_ties_and_reasons_to_the_byte(bundle, tmp_path, seen):
+    past = [(user, 100 + (user * step) % ITEMS, step) for step in range(4) for user in range(40)]
+
+    for k in (1, 4, ITEMS + 2):
+        full, _ = run(bundle, past, tmp_path / "full", k=k, seen=seen)
+        found, summary = run(bundle, past, tmp_path / "few", k=k, seen=seen, road="certified")
+        auto, _ = run(bundle, past, tmp_path / "auto", k=k, seen=seen, road="auto")
+
+        assert found.equals(full)
+        assert auto.equals(full)
+        assert summary["work"]["certified_users"] == 40
 
 
 def test_a_quota_looks_as_deep_as_it_must(bundle, tmp_path):
