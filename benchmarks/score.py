@@ -28,7 +28,7 @@ from recsys.engine.local import Local
 from recsys.run import assemble
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Standard, score
-from recsys.scoring.plan import Options
+from recsys.scoring.question import Options
 from recsys.scoring.shard import WHOLE
 from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
@@ -127,9 +127,13 @@ def run(bundle: runtime.Bundle, histories: Table, out: Path, *, batch_size: int)
         seen="exclude",
         allow=None,
         deny=None,
+        rerank=None,
+        quota=None,
+        category="categories",
         batch_size=batch_size,
         tile=8192,
         threads=1,
+        road="full",
         part_rows=500_000,
     )
     passing = Limits(short=None, uncovered=None, repeated=0, seen=0, drift=None, users_lost=None)

@@ -7,10 +7,8 @@ only one that imports ONNX Runtime.
     catalogue ─────────────────► score: state, candidates     recommend: state -> the best k
 """
 
-import ctypes
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,11 +20,13 @@ import polars as pl
 from recsys.errors import ArtifactError, ConfigError
 from recsys.folder import MANIFEST as MANIFEST
 from recsys.folder import fingerprint
+from recsys.hardware import cuda_devices
 
 FORMAT: Final = 1
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
 GRAPHS: Final = ("encode", "write", "score", "recommend")
+APART: Final = ("look", "ask")  # only of bundles whose last hop can be taken apart
 ENTRIES: Final = (
     "history",
     "explains",
@@ -113,6 +113,19 @@ class Bundle:
         result = self._run("score", state | {"candidates": candidates})
         return result["scores"], result.get("weights")
 
+    @property
+    def certifies(self) -> bool:
+        """Whether ``look`` and ``ask`` can be called."""
+        return set(APART) <= set(self._sessions)
+
+    def look(self, state: State) -> dict[str, np.ndarray]:
+        """The last hop before anybody asks; the manifest tells what the arrays mean."""
+        return self._run("look", state)
+
+    def ask(self, candidates: np.ndarray) -> dict[str, np.ndarray]:
+        """What these candidates bring to the last hop, for every user the same."""
+        return self._run("ask", {"candidates": candidates})
+
     def recommend(
         self,
         state: State,
@@ -165,7 +178,8 @@ def load(
 
     Args:
         folder: What ``recsys export`` wrote.
-        graphs: Those that will be used; the others are verified but not started.
+        graphs: Those that will be used; the others are verified but not started. Those of
+            ``APART`` are passed over where the bundle has none.
         device: ``cpu``, ``cuda``, or ``auto``: CUDA where a device answers, else the CPU.
         threads: Processor threads inside one call; callers with threads of their own give 1.
 
@@ -180,6 +194,7 @@ def load(
     sessions = {
         name: _session(folder / manifest["graphs"][name]["file"], provider, threads=threads)
         for name in graphs
+        if name in GRAPHS or name in manifest["graphs"]
     }
     found = {session.get_providers()[0] for session in sessions.values()} or {provider}
     if device == "cuda" and found != {CUDA}:
@@ -189,17 +204,6 @@ def load(
     catalogue = pl.read_parquet(folder / manifest["catalogue"]["file"])
     logger.info("bundle %s: %d items, device %s", folder, catalogue.height, device)
     return Bundle(manifest=manifest, catalogue=catalogue, sessions=sessions, device=device)
-
-
-def cuda_devices() -> int:
-    """CUDA devices that the driver can use; 0 where there is no driver."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    usable = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return count.value if usable else 0
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -10,24 +10,25 @@ that was killed goes on when the same command comes again. ``docs/scoring.md`` s
 """
 
 import logging
-import os
 from functools import partial
 from pathlib import Path
 
 import hydra
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from recsys import console, runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
+from recsys.hardware import processors
 from recsys.scoring import shard
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Result, Standard, score
-from recsys.scoring.plan import Options
+from recsys.scoring.question import Options
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
 
+GRAPHS = ("encode", "recommend", *runtime.APART)
 logger = logging.getLogger(__name__)
 
 
@@ -37,19 +38,22 @@ def main(cfg: DictConfig) -> None:
     options = Options(
         k=cfg.k,
         seen=cfg.seen,
-        allow=cfg.allow,
-        deny=cfg.deny,
+        allow=_paths(cfg.allow),
+        deny=_paths(cfg.deny),
+        rerank=cfg.rerank,
+        quota=cfg.quota,
+        category=cfg.category,
         batch_size=cfg.batch_size,
         tile=cfg.tile,
-        threads=cfg.threads or os.cpu_count() or 1,
+        threads=cfg.threads or processors(),
+        road=cfg.road,
         part_rows=cfg.part_rows,
     )
     limits = Limits(**cfg.checks)
     sink = instantiate(cfg.sink)
     bundle = Path(cfg.bundle)
-    graphs = ("encode", "recommend")
     result = score(
-        partial(runtime.load, bundle, graphs=graphs, device=cfg.device),
+        partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device),
         _source(cfg),
         Output(Path(cfg.out), sink, overwrite=cfg.overwrite, restart=cfg.restart),
         options=options,
@@ -77,6 +81,11 @@ def _show(result: Result, out: str, *, bundle: Path) -> None:
         catalogue = runtime.load(bundle, graphs=()).catalogue
         shown = readable(result.sample, catalogue=catalogue)
         console.table("the first users", ["user", "rank", "recommended", "reasons"], shown)
+
+
+def _paths(given: str | ListConfig | None) -> str | list[str] | None:
+    """One table or several, as plain values."""
+    return list(given) if isinstance(given, ListConfig) else given
 
 
 def _source(cfg: DictConfig) -> Source:

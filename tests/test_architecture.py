@@ -23,7 +23,7 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 # From the bottom to the top: a module imports from its own layer and from those below.
 LAYERS = (
-    {"errors", "timestamps", "tables", "folder", "config", "console", "runtime"},
+    {"errors", "timestamps", "tables", "folder", "config", "console", "hardware", "runtime"},
     {"source", "data", "health"},
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys import runtime
+from recsys import hardware, runtime
 from recsys.errors import ArtifactError, ConfigError
 from recsys.runtime import Events, Recommendations
 from tests.tiny_bundle import rewrite_manifest, world, write_bundle
@@ -204,7 +204,7 @@ def test_an_unknown_device_is_refused(folder):
         runtime.load(folder, device="gpu")
 
 
-@pytest.mark.skipif(bool(runtime.cuda_devices()), reason="a CUDA device answers here")
+@pytest.mark.skipif(bool(hardware.cuda_devices()), reason="a CUDA device answers here")
 def test_without_a_device_auto_takes_the_cpu_and_cuda_is_refused(folder):
     assert runtime.load(folder, device="auto").device == "cpu"
     with pytest.raises(ConfigError, match="no CUDA device answers"):

@@ -17,10 +17,10 @@ from recsys.errors import ArtifactError, ConfigError, InputError
 from recsys.folder import published
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Standard, score
-from recsys.scoring.plan import Options
+from recsys.scoring.question import Options
 from recsys.scoring.report import readable
 from recsys.scoring.shard import WHOLE
-from recsys.scoring.summary import SUMMARY
+from recsys.scoring.summary import SUMMARY, TIMING
 from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
 from tests.tiny_bundle import world, write_bundle
@@ -58,9 +58,13 @@ def options(**changes):
         seen="exclude",
         allow=None,
         deny=None,
+        rerank=None,
+        quota=None,
+        category="categories",
         batch_size=3,
         tile=None,
         threads=2,
+        road="full",
         part_rows=10,
     )
     return usual._replace(**changes)
@@ -73,7 +77,10 @@ def run(bundle, rows, folder, *, behaviour=None, time_unit="s", **changes):
     frame.write_parquet(folder / "histories.parquet")
     histories = source(folder / "histories.parquet", time_unit=time_unit, behaviour=behaviour)
     run_job(bundle, histories, folder / "out", **changes)
-    summary = json.loads((folder / "out" / SUMMARY).read_text())
+    summary, timing = (
+        json.loads((folder / "out" / name).read_text()) for name in (SUMMARY, TIMING)
+    )
+    summary |= {"work": timing["work"], "roads": timing["roads"]}
     return pl.read_parquet(folder / "out" / "*.parquet"), summary
 
 
@@ -96,7 +103,7 @@ def interactions(rows):
 def expected(rows, *, k, seen="exclude", candidates=range(1, ITEMS + 1)):
     """Lists by the definition, in plain Python: rows of (user, item_id 99 + item, time)."""
     histories = defaultdict(list)
-    for place, (user, item_id, moment) in enumerate(rows):
+    for place, (user, item_id, moment) in enumerate(dict.fromkeys(rows)):  # equal rows count once
         histories[user].append((moment, place, item_id - 99))
     lists = {}
     for user, events in histories.items():

@@ -1,4 +1,4 @@
-"""The four graphs of a bundle as modules: plain tensors in and out, names as in the manifest.
+"""The graphs of a bundle as modules: plain tensors in and out, names as in the manifest.
 
 A state travels as the fields of the memory's NamedTuple, in their order.
 """
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recsys.data.batches import Events
 from recsys.model import MemoryRecommender
+from recsys.output.candidate_read import CandidateRead
 from recsys.output.contract import View
 
 REASONS = 3
@@ -105,6 +106,33 @@ class Recommend(nn.Module):
         again = ((item[..., :, None] == item[..., None, :]) & earlier).any(-1)  # had more than once
         helped = helped & (item > 0) & ~again
         return torch.where(helped, item, 0), torch.where(helped, weight, 0.0)
+
+
+class Look(nn.Module):
+    """State -> the user's vector and the slots, before any candidate asks."""
+
+    def __init__(self, model: MemoryRecommender, output: CandidateRead) -> None:
+        super().__init__()
+        self.model, self.output = model, output
+
+    def forward(self, state: Fields) -> Fields:
+        """The names and shapes are those of ``Spoken``."""
+        view = self.model.look(_state(self.model, state))
+        return (view.user[:, 0], *self.output.spoken(view))
+
+
+class Ask(nn.Module):
+    """Candidates of all users -> what they ask with and are compared with."""
+
+    def __init__(self, model: MemoryRecommender, output: CandidateRead) -> None:
+        super().__init__()
+        self.model, self.output = model, output
+
+    def forward(self, candidates: Tensor) -> Fields:
+        """Candidates are int64 ``[candidate]``."""
+        answers = self.model.response.answers(candidates)
+        asking = self.output.asking(self.model.input.query(candidates), answers.slot)
+        return (answers.user, answers.bias, *asking)
 
 
 def _state(model: MemoryRecommender, fields: Fields) -> Fields:

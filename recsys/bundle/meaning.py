@@ -8,7 +8,7 @@ TENSORS: Final = {
     "event_item": "int64 [user, event], in write [user]: catalogue index, oldest first, 0 padding",
     "event_time": "int64, as event_item: seconds since 1970 UTC; an order where 'time' says so",
     "event_behaviour": "int64, as event_item: 0 for none, else place from 1 in 'behaviours'",
-    "candidates": "int64: in score [user, candidate]; in recommend [candidate], distinct, rising",
+    "candidates": "int64: in score [user, candidate], else [candidate]; in recommend rising",
     "excluded": "int64 [user, exclusion]: catalogue indices never to list, filled up with 0",
     "k": "int64 scalar: length of the lists, 1 to the number of candidates",
     "scores": "float32: higher is better; in recommend best first, meaningless where items is 0",
@@ -16,6 +16,14 @@ TENSORS: Final = {
     "items": "int64 [user, k]: catalogue indices, best first; 0 where nothing is left",
     "because_items": "int64 [user, k, reason]: past items that raised the score most; 0 for none",
     "because_weights": "float32 [user, k, reason]: how much lower the score is without that slot",
+    "user_vector": "float32 [user, width]: u; score = u y + b + sum over heads of the memory's",
+    "slot_weights": "float32 [user, head, slot]: w; its part is sum(w e a) / (1 + sum(w e))",
+    "slot_keys": "float32 [user, head, slot, part]: k; e = exp(k q)",
+    "slot_values": "float32 [user, head, slot, part]: v; a = v z",
+    "user_answers": "float32 [candidate, width]: y",
+    "biases": "float32 [candidate]: b",
+    "slot_queries": "float32 [candidate, head, part]: q, of length one or zero",
+    "slot_answers": "float32 [candidate, head, part]: z",
 }
 
 _SLOTS: Final = "one number a slot, oldest first; empty slots (0) in front may be added or removed"

@@ -5,15 +5,16 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from recsys.bundle.graphs import Encode, Fields, Recommend, Score, Write
+from recsys.bundle.graphs import Ask, Encode, Fields, Look, Recommend, Score, Write
 from recsys.memory.contract import Memory
 from recsys.model import MemoryRecommender
+from recsys.output.candidate_read import Asking, CandidateRead, Spoken
 
 OPSET = 20
 _TALKATIVE = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
@@ -32,14 +33,15 @@ class Graph(NamedTuple):
 
 
 def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
-    """The four graphs of a bundle, with example inputs of at least two on every dynamic axis."""
+    """The graphs of a bundle, with example inputs of at least two on every dynamic axis."""
     names, state = state_names(model.memory), _example_state(model)
     axes = tuple(_AXIS if name in model.memory.grows else _USER for name in names)
     events = _example_events()
     own, shared = torch.tensor([[1, 2, 3], [2, 3, 1]]), torch.arange(1, 4)
     excluded = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])
     reasons = ["because_items", "because_weights"] if model.explains else []
-    return {
+    apart = _apart(model, state=state, dynamic=axes) if certifiable(model) else {}
+    return apart | {
         "encode": Graph(Encode(model), events, (_AXIS,) * 3, [*EVENTS], [*names]),
         "write": Graph(
             module=Write(model),
@@ -61,6 +63,34 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
             dynamic=(axes, _USER, _AXIS, {}),
             inputs=[*names, "candidates", "excluded", "k"],
             outputs=["items", "scores", *reasons],
+        ),
+    }
+
+
+def certifiable(model: MemoryRecommender) -> bool:
+    """Whether the last hop can be taken apart, so that bounds of its scores can be proved."""
+    return type(model.output) is CandidateRead and model.output.address != "context"
+
+
+def _apart(
+    model: MemoryRecommender, *, state: Fields, dynamic: tuple[Any, ...]
+) -> dict[str, Graph]:
+    """The last hop before anybody asks, and what candidates bring to it."""
+    output = cast(CandidateRead, model.output)
+    return {
+        "look": Graph(
+            module=Look(model, output),
+            example=(state,),
+            dynamic=(dynamic,),
+            inputs=state_names(model.memory),
+            outputs=["user_vector", *(f"slot_{name}" for name in Spoken._fields)],
+        ),
+        "ask": Graph(
+            module=Ask(model, output),
+            example=(torch.arange(1, 4),),
+            dynamic=(_USER,),
+            inputs=["candidates"],
+            outputs=["user_answers", "biases", *(f"slot_{name}" for name in Asking._fields)],
         ),
     }
 

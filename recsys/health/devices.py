@@ -29,7 +29,7 @@ def device_findings() -> list[Finding]:
     """ONNX Runtime and PyTorch, as far as they are installed."""
     findings = []
     if find_spec("onnxruntime") is not None:
-        from recsys.runtime import cuda_devices
+        from recsys.hardware import cuda_devices
 
         findings.append(providers(works=probe(), gpus=cuda_devices()))
     if find_spec("torch") is not None:

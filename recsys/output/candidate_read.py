@@ -8,11 +8,12 @@ of all candidates at all positions never builds a position x candidate x slot ar
     memory = (G (F A)) / (G F + exp(null))
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from recsys.memory.contract import Slots
 from recsys.output.asking import (
@@ -26,7 +27,26 @@ from recsys.output.asking import (
     weighed,
 )
 from recsys.output.contract import Effect, Output, Reading, View
-from recsys.output.hop import SlotBias, hops_of, take, with_null
+from recsys.output.hop import SlotBias, hops_of, split, take, with_null
+
+
+class Spoken(NamedTuple):
+    """The last hop from one position before anybody asks, so that it can be read elsewhere.
+
+    With q and a of :class:`Asking` the memory says of a candidate, summed over heads,
+    sum(w exp(k q) (v a)) / (1 + sum(w exp(k q))); the one is the null slot.
+    """
+
+    weights: Float[Tensor, "row head slot"]  # w: 0 for an empty slot
+    keys: Float[Tensor, "row head slot part"]  # k: as long as the strength of the head
+    values: Float[Tensor, "row head slot part"]  # v: times the gain of the head
+
+
+class Asking(NamedTuple):
+    """What candidates bring to the last hop."""
+
+    queries: Float[Tensor, "candidate head part"]  # q: of length one, or zero
+    answers: Float[Tensor, "candidate head part"]  # a
 
 
 class CandidateRead(Output):
@@ -117,6 +137,27 @@ class CandidateRead(Output):
         rest = self._weights(view, queries, left_out=loudest)
         lost = lost.scatter(-1, loudest, read - (rest * told).sum(-1, keepdim=True))
         return Effect(weights=weights.mean(1), effect=torch.einsum("h,rhcs->rcs", self.gain, lost))
+
+    def spoken(self, view: View) -> Spoken:
+        """The slots from the only position; not with ``address=context``, where nobody asks."""
+        heads, strength = self.heads, self.strengths[:, None, None]
+        loud = view.logit[:, :, 0] - silence(self.null)[:, None]
+        key = normalize(split(self.key(view.slots.keys), heads=heads), dim=-1)
+        return Spoken(
+            weights=loud.exp() * view.slots.filled,
+            keys=key * strength,
+            values=split(view.slots.values, heads=heads) * self.gain[:, None, None],
+        )
+
+    def asking(
+        self,
+        queries: Float[Tensor, "candidate width"],
+        answers: Float[Tensor, "candidate slot_width"],
+    ) -> Asking:
+        """The candidates in the words of :meth:`spoken`."""
+        query = split(self.query(queries)[None], heads=self.heads)[0].transpose(0, 1)
+        answer = split(answers[None], heads=self.heads)[0].transpose(0, 1)
+        return Asking(queries=normalize(query, dim=-1), answers=answer)
 
     @property
     def strengths(self) -> Float[Tensor, " head"]:

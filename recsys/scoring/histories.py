@@ -1,19 +1,21 @@
 """The histories of one part as flat arrays, and padded batches of users with similar lengths."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from recsys import tables
 from recsys.runtime import Events
+from recsys.scoring.ragged import Ragged, offsets, padded, places, ragged
+
+WASTE: Final = 0.15  # of the places of a batch, the most that may be padding
 
 
 class Histories(NamedTuple):
     """All events of some users, oldest first, and the distinct items that each has seen.
 
-    Events of user ``u`` stand at ``offset[u]`` to ``offset[u + 1]``, the items it has seen at
-    ``seen_offset[u]`` to ``seen_offset[u + 1]``. A user may have none.
+    Events of user ``u`` stand at ``offset[u]`` to ``offset[u + 1]``. A user may have none.
     """
 
     users: pl.Series  # as written out, in the order of their first row
@@ -21,8 +23,7 @@ class Histories(NamedTuple):
     item: np.ndarray  # int32 [event]: catalogue indices, none is 0
     time: np.ndarray  # int64 [event]: seconds, or an order
     behaviour: np.ndarray  # uint8 [event]
-    seen_offset: np.ndarray  # int64 [user + 1]
-    seen: np.ndarray  # int64 [seen]: catalogue indices, rising within a user
+    seen: Ragged
     duplicates: int  # rows left out because an equal one was there
 
 
@@ -48,39 +49,70 @@ def arrange(rows: pl.DataFrame, *, items: int) -> Histories:
     seen_user, seen = _distinct(user, kept[tables.ITEM].to_numpy(), items=items)
     return Histories(
         users=users[tables.USER_ID],
-        offset=_offsets(user, users=users.height),
+        offset=offsets(user, users=users.height),
         item=kept[tables.ITEM].to_numpy(),
         time=kept.select(tables.seconds(kept.schema)).to_series().to_numpy(),
         behaviour=kept[tables.BEHAVIOUR].to_numpy(),
-        seen_offset=_offsets(seen_user, users=users.height),
-        seen=seen,
+        seen=ragged(seen_user, seen, users=users.height),
         duplicates=rows.height - kept.height,
     )
 
 
-def batches(histories: Histories, *, history: int, size: int) -> list[np.ndarray]:
-    """Places of users, ``size`` at a time, so that those of a batch need about the same padding."""
+def batches(
+    histories: Histories, *, history: int, size: int, apart: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Places of users, at most ``size`` at a time, with histories of about the same length.
+
+    At most ``WASTE`` of a batch's places is padding: where lengths spread, batches are smaller.
+
+    Args:
+        histories: Of the users.
+        history: Newest events that are read.
+        size: Users of a batch.
+        apart: bool ``[user]``; those for whom it holds share no batch with the others.
+    """
     length = np.minimum(np.diff(histories.offset), history)
-    order = np.lexsort((np.diff(histories.seen_offset), length))
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    seen = np.diff(histories.seen.offset)
+    group = np.zeros(len(length), dtype=bool) if apart is None else apart
+    order = np.lexsort((seen, length, group))
+    edges = np.flatnonzero(np.diff(group[order])) + 1
+    parts = np.split(order, edges) if len(order) else []
+    return [batch for part in parts for batch in _cut(part, length=length[part], size=size)]
+
+
+def padding(histories: Histories, users: np.ndarray, *, history: int) -> tuple[int, int]:
+    """How many places a batch of these users has, and how many of them are padding.
+
+    A user without events takes one place, which is not counted as padding.
+    """
+    length = np.minimum(np.diff(histories.offset)[users], history).clip(min=1)
+    every = len(users) * int(length.max(initial=0))
+    return every, every - int(length.sum())
 
 
 def events(histories: Histories, users: np.ndarray, *, history: int) -> Events:
     """The newest ``history`` events of these users, oldest first, padding at the end."""
     end = histories.offset[users + 1]
     start = np.maximum(histories.offset[users], end - history)
-    place, present = _places(start, end)
+    place, present = places(start, end)
     return Events(
-        item=_padded(histories.item, place=place, present=present),
-        time=_padded(histories.time, place=place, present=present),
-        behaviour=_padded(histories.behaviour, place=place, present=present),
+        item=padded(histories.item, place=place, present=present),
+        time=padded(histories.time, place=place, present=present),
+        behaviour=padded(histories.behaviour, place=place, present=present),
     )
 
 
-def seen_items(histories: Histories, users: np.ndarray) -> np.ndarray:
-    """int64 ``[user, exclusion]``: every item of the whole history of these users, then zeros."""
-    place, present = _places(histories.seen_offset[users], histories.seen_offset[users + 1])
-    return _padded(histories.seen, place=place, present=present)
+def _cut(order: np.ndarray, *, length: np.ndarray, size: int) -> list[np.ndarray]:
+    """Users in order of rising length, as many to a batch as ``size`` and ``WASTE`` allow."""
+    length, found, start = length.clip(min=1), [], 0
+    while start < len(order):
+        some = length[start : start + size]
+        count = np.arange(1, len(some) + 1)
+        enough = np.cumsum(some) >= (1 - WASTE) * count * some
+        end = start + int(np.flatnonzero(enough)[-1]) + 1
+        found.append(order[start:end])
+        start = end
+    return found
 
 
 def _by_user_and_time(user: np.ndarray, time: np.ndarray) -> np.ndarray:
@@ -110,20 +142,3 @@ def _distinct(user: np.ndarray, item: np.ndarray, *, items: int) -> tuple[np.nda
     pair = np.sort(user.astype(np.int64) * (items + 1) + item)
     pair = pair[np.concatenate([[True], pair[1:] != pair[:-1]])[: len(pair)]]
     return pair // (items + 1), pair % (items + 1)
-
-
-def _offsets(user: np.ndarray, *, users: int) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(np.bincount(user, minlength=users))])
-
-
-def _places(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places ``[start, end)`` of each row side by side, at least one wide, and which exist."""
-    width = max(int((end - start).max(initial=0)), 1)
-    place = start[:, None] + np.arange(width)
-    return place, place < end[:, None]
-
-
-def _padded(values: np.ndarray, *, place: np.ndarray, present: np.ndarray) -> np.ndarray:
-    if not len(values):
-        return np.zeros(place.shape, dtype=np.int64)
-    return np.where(present, values[np.where(present, place, 0)], 0).astype(np.int64, copy=False)

@@ -10,37 +10,108 @@ import polars as pl
 from recsys import tables
 from recsys.errors import ArtifactError
 from recsys.runtime import Bundle, Recommendations
-from recsys.scoring.histories import Histories, batches, events, seen_items
+from recsys.scoring.candidates import Candidates
+from recsys.scoring.histories import Histories, batches, events, padding
+from recsys.scoring.pairs import Named
+from recsys.scoring.quotas import Quotas, filled
+from recsys.scoring.ragged import nothing
+from recsys.scoring.roads import Answer, Asked, Road, Work, sum_of
 
 
 class Question(NamedTuple):
     """What is asked of the bundle for every user."""
 
-    candidates: np.ndarray  # int64, rising catalogue indices
+    candidates: Candidates
+    quotas: Quotas | None
     k: int
     exclude_seen: bool
     batch_size: int  # users asked about at once
     tile: int | None  # candidates read at once; None for all
     threads: int  # batches at once
+    road: Road
 
 
-def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Recommendations:
+class _Users(NamedTuple):
+    """What tables and the past say of all users of a part."""
+
+    histories: Histories
+    denied: Named | None
+    own: Named | None
+
+
+def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Answer:
     """Lists of all users, in their order; batches run beside each other, one thread each."""
-    groups = batches(histories, history=bundle.history, size=question.batch_size)
+    every = _users(histories, question.candidates)
+    groups = batches(
+        histories,
+        history=bundle.history,
+        size=question.batch_size,
+        apart=None if every.own is None else every.own.users,
+    )
 
-    def ask(users: np.ndarray) -> Recommendations:
-        excluded = np.zeros((len(users), 1), dtype=np.int64)
-        return bundle.recommend(
-            bundle.encode(events(histories, users, history=bundle.history)),
-            candidates=question.candidates,
-            excluded=seen_items(histories, users) if question.exclude_seen else excluded,
-            k=question.k,
-            tile=question.tile,
-        )
+    def ask(users: np.ndarray) -> Answer:
+        return _ask(bundle, every, users, question=question)
 
     with ThreadPoolExecutor(question.threads) as pool:
         found = list(pool.map(ask, groups))
-    return _in_order(found, order=np.concatenate(groups))
+    lists = _in_order([answer.lists for answer in found], order=np.concatenate(groups))
+    return Answer(lists, sum_of(answer.work for answer in found))
+
+
+def _users(histories: Histories, candidates: Candidates) -> _Users:
+    denied, own = candidates.denied, candidates.own
+    return _Users(
+        histories,
+        denied=None if denied is None else denied.of(histories.users),
+        own=None if own is None else own.of_all(histories.users, last=candidates.only_named),
+    )
+
+
+def _ask(bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question) -> Answer:
+    """The lists of one batch."""
+    histories = every.histories
+    candidates, excluded = _left(every, users, question=question)
+    work = Work(1, *padding(histories, users, history=bundle.history))
+    if not len(candidates):
+        return Answer(_no_lists(len(users), bundle=bundle), work)
+    state = bundle.encode(events(histories, users, history=bundle.history))
+    asked = Asked(state, candidates=candidates, excluded=excluded)
+    spent = [work]
+
+    def best(k: int) -> Recommendations:
+        answer = question.road.best(bundle, asked, k=k, tile=question.tile)
+        spent.append(answer.work)
+        return answer.lists
+
+    if question.quotas is None:
+        lists = best(question.k)
+    else:
+        lists = filled(question.quotas, best, k=question.k, candidates=len(candidates))
+    return Answer(lists, sum_of(spent))
+
+
+def _left(every: _Users, users: np.ndarray, *, question: Question) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates of any of these users, and which of them each may not get (0: none)."""
+    histories, candidates = every.histories, question.candidates.items
+    seen = histories.seen if question.exclude_seen else nothing(len(histories.users))
+    excluded = [seen.padded(users)]
+    if every.denied is not None:
+        excluded.append(every.denied.items.padded(users))
+    if every.own is not None and every.own.users[users].all():
+        own = every.own.items.padded(users)
+        candidates = np.intersect1d(candidates, own)
+        theirs = np.zeros((len(users), int(max(own.max(), candidates.max(initial=0))) + 1), bool)
+        theirs[np.arange(len(users))[:, None], own] = True
+        excluded.append(np.where(theirs[:, candidates], 0, candidates))
+    return candidates, np.concatenate(excluded, axis=1)
+
+
+def _no_lists(users: int, *, bundle: Bundle) -> Recommendations:
+    """Nothing to recommend, and no reason for it."""
+    items, scores = np.zeros((users, 0), np.int64), np.zeros((users, 0), np.float32)
+    if not bundle.explains:
+        return Recommendations(items, scores, None, None)
+    return Recommendations(items, scores, items[:, :, None], scores[:, :, None])
 
 
 def as_table(users: pl.Series, lists: Recommendations, *, item_ids: pl.Series) -> pl.DataFrame:
@@ -107,9 +178,8 @@ def _in_order(found: Sequence[Recommendations], *, order: np.ndarray) -> Recomme
 
 
 def _equally_wide(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Zeros at the end of the last axis where a batch of short histories gave fewer reasons."""
-    width = max(array.shape[-1] for array in arrays)
+    """Zeros at the ends of the axes where a batch gave shorter lists or fewer reasons."""
+    shape = np.max([array.shape[1:] for array in arrays], axis=0)
     return [
-        np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, width - array.shape[-1])])
-        for array in arrays
+        np.pad(array, [(0, 0), *((0, gap) for gap in shape - array.shape[1:])]) for array in arrays
     ]

@@ -20,6 +20,8 @@ from recsys.runtime import Bundle, Recommendations
 from recsys.scoring import spill
 from recsys.scoring.histories import Histories, arrange
 from recsys.scoring.lists import Question, as_table, recommend
+from recsys.scoring.question import Options, make_question
+from recsys.scoring.roads import Work
 from recsys.scoring.rows import WHY, Codes, Counts, code
 from recsys.scoring.tally import Tally, count
 
@@ -50,27 +52,40 @@ class Sink(Protocol):
         ...
 
 
+class Opened(NamedTuple):
+    """A bundle and what is asked of it."""
+
+    bundle: Bundle
+    question: Question
+
+
 class Opening:
-    """A bundle that is opened when first asked for; a copy in another process opens its own."""
+    """Opens a bundle when first asked to; a copy in another process opens its own.
 
-    def __init__(self, load: Callable[[], Bundle]) -> None:
+    Args:
+        load: Gives the bundle.
+        options: Of the job; the tables they name are read when the bundle is opened.
+    """
+
+    def __init__(self, load: Callable[[], Bundle], options: Options) -> None:
         self.load = load
-        self._bundle: Bundle | None = None
+        self.options = options
+        self._opened: Opened | None = None
 
-    def __call__(self) -> Bundle:
-        if self._bundle is None:
-            self._bundle = self.load()
-        return self._bundle
+    def __call__(self) -> Opened:
+        if self._opened is None:
+            bundle = self.load()
+            self._opened = Opened(bundle, make_question(bundle, options=self.options))
+        return self._opened
 
-    def __reduce__(self) -> tuple[type["Opening"], tuple[Callable[[], Bundle]]]:
-        return Opening, (self.load,)
+    def __reduce__(self) -> tuple[type["Opening"], tuple[Callable[[], Bundle], Options]]:
+        return Opening, (self.load, self.options)
 
 
-class Work(NamedTuple):
+class Task(NamedTuple):
     """What it takes to answer parts; can be sent to another process."""
 
     opening: Opening
-    question: Question
     folder: Path  # of the job, seen by every worker
     spill: Path
     sink: Sink
@@ -85,12 +100,14 @@ class Receipt(NamedTuple):
     aside: str | None  # SHA-256 of the rows set aside, where there are any
     counts: dict[str, Any]
     scores: Sequence[float]  # how many, their sum, the sum of their squares
+    work: Sequence[int] = Work()  # as in :class:`recsys.scoring.roads.Work`
+    road: str | None = None  # that its lists took
 
 
 class Engine(Protocol):
     """Where parts are answered: here, or on many machines."""
 
-    def run(self, work: Work, parts: Sequence[int]) -> Iterator[Receipt]:
+    def run(self, task: Task, parts: Sequence[int]) -> Iterator[Receipt]:
         """The receipts of these parts, as they are done."""
         ...
 
@@ -98,10 +115,10 @@ class Engine(Protocol):
 class Worker:
     """Answers parts, one at a time."""
 
-    def __init__(self, work: Work) -> None:
-        self.work = work
-        self.bundle = work.opening()
-        found = spill.found(work.spill)
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.bundle, self.question = task.opening()
+        found = spill.found(task.spill)
         assert found is not None
         self.spill = found
 
@@ -120,11 +137,11 @@ class Worker:
         if self.spill.holds(part):
             receipt = self._answer(part)
         text = json.dumps(receipt._asdict())
-        write_whole(self.work.folder / receipt_name(part), text.encode())
+        write_whole(self.task.folder / receipt_name(part), text.encode())
         return receipt
 
     def _answer(self, part: int) -> Receipt:
-        bundle, question, manifest = self.bundle, self.work.question, self.bundle.manifest
+        bundle, question, manifest = self.bundle, self.question, self.bundle.manifest
         codes = Codes(
             catalogue=bundle.catalogue,
             behaviours=tuple(manifest["behaviours"]),
@@ -134,7 +151,7 @@ class Worker:
         if not coded.rows.height:
             return self._write(part, aside=coded.aside, counts=coded.counts, tally=Tally())
         histories = arrange(coded.rows, items=bundle.items)
-        lists = recommend(bundle, histories, question=question)
+        lists, work = recommend(bundle, histories, question=question)
         lists, spoilt = _without(lists, spoilt=_spoilt(lists))
         ids = bundle.catalogue[tables.ITEM_ID]
         return self._write(
@@ -144,7 +161,7 @@ class Worker:
             counts=coded.counts,
             tally=count(histories, lists, k=question.k, seen_is_wrong=question.exclude_seen),
             spoilt=int(spoilt.sum()),
-        )
+        )._replace(work=work, road=question.road.chosen)
 
     def _write(
         self,
@@ -156,7 +173,7 @@ class Worker:
         table: pl.DataFrame | None = None,
         spoilt: int = 0,
     ) -> Receipt:
-        folder, sink = self.work.folder, self.work.sink
+        folder, sink = self.task.folder, self.task.sink
         file = None if table is None else f"part-{part:05}{sink.suffix}"
         if table is not None and file is not None:
             write_whole(folder / "lists" / file, sink.encode(table))

@@ -1,5 +1,6 @@
 """What a job is, before its first part: checked settings, the parts, and what makes it this job."""
 
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -7,31 +8,17 @@ import polars as pl
 from recsys import tables
 from recsys.errors import ConfigError
 from recsys.folder import fingerprint
-from recsys.runtime import Bundle
-from recsys.scoring.candidates import Candidates, choose
-from recsys.scoring.lists import Question
-from recsys.scoring.partition import Sink
+from recsys.scoring.candidates import Candidates, Tables
+from recsys.scoring.partition import Opened, Sink
+from recsys.scoring.question import Options
 from recsys.scoring.spill import PROBE, count
 from recsys.scoring.workspace import name_of
 from recsys.source.contract import Source
 from recsys.source.table import files
 from recsys.timestamps import ORDER
 
-FILTERS: Final = ("allow", "deny")
+FILTERS: Final = ("allow", "deny", "rerank", "category")
 UNCHANGING: Final = ("threads",)  # options that change no byte
-
-
-class Options(NamedTuple):
-    """What a job may be told; ``conf/score.yaml`` says what each means."""
-
-    k: int
-    seen: str
-    allow: str | None
-    deny: str | None
-    batch_size: int
-    tile: int | None
-    threads: int
-    part_rows: int
 
 
 class Plan(NamedTuple):
@@ -39,46 +26,33 @@ class Plan(NamedTuple):
 
     frame: pl.LazyFrame
     chosen: Candidates
-    question: Question
     parts: int
     identity: dict[str, Any]  # equal for jobs that end with the same bytes
     job: str  # its name
 
 
-def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -> Plan:
-    """Counts the rows and reads the filters; writes nothing.
+def make_plan(opened: Opened, source: Source, *, options: Options, sink: Sink) -> Plan:
+    """Counts the rows and names the job; writes nothing.
 
     Raises:
-        InputError: The histories or a filter cannot be used.
-        ConfigError: The filters leave no item, or the clock is not that of training.
+        InputError: The histories cannot be used.
+        ConfigError: The clock is not that of training.
     """
-    chosen = choose(bundle.catalogue, allow=options.allow, deny=options.deny)
+    bundle, question = opened
     frame = source.interactions()
     _check_clock(frame, trained_on=bundle.manifest["time"])
     parts = -(-count(frame) // options.part_rows)
-    paths = {name: getattr(options, name) for name in FILTERS}
     settings = {name: value for name, value in options._asdict().items() if name not in UNCHANGING}
     identity = {
         "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash")},
         "histories": source.describe(),
         "options": settings | {"device": bundle.device},
-        "filters": {
-            name: [fingerprint(file) for file in files(path)] if path else None
-            for name, path in paths.items()
-        },
+        "filters": {name: _tables(getattr(options, name)) for name in FILTERS},
         "sink": type(sink).__name__,
         "parts": parts,
         "hash": PROBE,
     }
-    question = Question(
-        candidates=chosen.items,
-        k=options.k,
-        exclude_seen=options.seen == "exclude",
-        batch_size=options.batch_size,
-        tile=options.tile,
-        threads=options.threads,
-    )
-    return Plan(frame, chosen, question, parts, identity, job=name_of(identity))
+    return Plan(frame, question.candidates, parts, identity, job=name_of(identity))
 
 
 def check_options(options: Options) -> None:
@@ -93,6 +67,12 @@ def check_options(options: Options) -> None:
                 f"{name} is a whole number of at least 1, but is {value}: set {name}=1 or more"
             )
             raise ConfigError(message)
+
+
+def _tables(given: Tables) -> list[str]:
+    """Checksums of the tables that an option names; the name of a column has none."""
+    paths = [given] if isinstance(given, str) else given or []
+    return [fingerprint(file) for path in paths if Path(path).exists() for file in files(path)]
 
 
 def _check_clock(frame: pl.LazyFrame, *, trained_on: str) -> None:

@@ -19,7 +19,7 @@ from recsys import runtime
 from recsys.engine.local import Local
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Result, Standard, score
-from recsys.scoring.plan import Options
+from recsys.scoring.question import Options
 from recsys.scoring.shard import WHOLE, Shard
 from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
@@ -28,7 +28,18 @@ EVENTS = ("open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "
 STRICT = Limits(short=None, uncovered=None, repeated=0, seen=0, drift=None, users_lost=None)
 STANDARD = Standard(STRICT, max_quarantined=0.5, yesterday=None)
 OPTIONS = Options(
-    k=4, seen="exclude", allow=None, deny=None, batch_size=8, tile=None, threads=1, part_rows=60
+    k=4,
+    seen="exclude",
+    allow=None,
+    deny=None,
+    rerank=None,
+    quota=None,
+    category="categories",
+    batch_size=8,
+    tile=None,
+    threads=1,
+    road="full",
+    part_rows=60,
 )
 
 
