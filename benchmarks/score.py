@@ -28,7 +28,7 @@ from recsys.engine.local import Local
 from recsys.run import assemble
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Standard, score
-from recsys.scoring.question import Options
+from recsys.scoring.plan import Options
 from recsys.scoring.shard import WHOLE
 from recsys.sink.parquet import Parquet
 from recsys.source.table import Table

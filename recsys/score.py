@@ -12,6 +12,7 @@ that was killed goes on when the same command comes again. ``docs/scoring.md`` s
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import hydra
 from hydra.utils import instantiate
@@ -24,11 +25,12 @@ from recsys.hardware import processors
 from recsys.scoring import shard
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Result, Standard, score
-from recsys.scoring.question import Options
+from recsys.scoring.plan import Options
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
 
-GRAPHS = ("encode", "recommend", *runtime.APART)
+GRAPHS: Final = ("encode", "recommend", *runtime.APART)
+
 logger = logging.getLogger(__name__)
 
 

@@ -17,10 +17,10 @@ from recsys.errors import ArtifactError, ConfigError, InputError
 from recsys.folder import published
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Standard, score
-from recsys.scoring.question import Options
+from recsys.scoring.plan import Options
 from recsys.scoring.report import readable
 from recsys.scoring.shard import WHOLE
-from recsys.scoring.summary import SUMMARY, TIMING
+from recsys.scoring.summary import SUMMARY
 from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
 from tests.tiny_bundle import world, write_bundle
@@ -77,10 +77,7 @@ def run(bundle, rows, folder, *, behaviour=None, time_unit="s", **changes):
     frame.write_parquet(folder / "histories.parquet")
     histories = source(folder / "histories.parquet", time_unit=time_unit, behaviour=behaviour)
     run_job(bundle, histories, folder / "out", **changes)
-    summary, timing = (
-        json.loads((folder / "out" / name).read_text()) for name in (SUMMARY, TIMING)
-    )
-    summary |= {"work": timing["work"], "roads": timing["roads"]}
+    summary = json.loads((folder / "out" / SUMMARY).read_text())
     return pl.read_parquet(folder / "out" / "*.parquet"), summary
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from recsys.scoring.partition import Receipt, Task, Worker
+from recsys.scoring.partition import Receipt, Work, Worker
 
 
 class Local:
     """The engine that needs nothing: one part in memory at a time."""
 
-    def run(self, task: Task, parts: Sequence[int]) -> Iterator[Receipt]:
-        worker = Worker(task)
+    def run(self, work: Work, parts: Sequence[int]) -> Iterator[Receipt]:
+        worker = Worker(work)
         for part in parts:
             yield worker.answer(part)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from recsys.errors import ArtifactError, ConfigError, RecsysError
-from recsys.scoring.partition import Receipt, Task, Worker
+from recsys.scoring.partition import Receipt, Work, Worker
 
 Waiting = dict[Any, tuple[Any, int | None]]  # a future to its actor, and the part it answers
 
@@ -46,7 +46,7 @@ class Ray:
             raise ConfigError(message) from error
         self._ray: Any = ray
 
-    def run(self, task: Task, parts: Sequence[int]) -> Iterator[Receipt]:
+    def run(self, work: Work, parts: Sequence[int]) -> Iterator[Receipt]:
         """The receipts of these parts, in the order in which they are done.
 
         Raises:
@@ -58,14 +58,14 @@ class Ray:
             self._ray.init(address=self.address, log_to_driver=False, **settings)
         waiting: Waiting = {}
         try:
-            yield from self._answer(task, deque(parts), waiting)
+            yield from self._answer(work, deque(parts), waiting)
         finally:
             for actor, _ in waiting.values():
                 self._ray.kill(actor)
             if ours:
                 self._ray.shutdown()
 
-    def _answer(self, task: Task, parts: deque[int], waiting: Waiting) -> Iterator[Receipt]:
+    def _answer(self, work: Work, parts: deque[int], waiting: Waiting) -> Iterator[Receipt]:
         """Gives every actor that is ready a part, until none is left; starts actors for dead ones.
 
         An actor that never finds a machine is only waited for while there is no other.
@@ -73,7 +73,7 @@ class Ray:
         losses: Counter[int | None] = Counter()
         missing = set(parts)
         for _ in range(min(self.workers, len(parts))):
-            self._start(task, waiting)
+            self._start(work, waiting)
         while missing:
             future = self._ray.wait(list(waiting), num_returns=1)[0][0]
             actor, part = waiting.pop(future)
@@ -85,7 +85,7 @@ class Ray:
                     message = f"{what} on the cluster ({lost}): run again, which goes on from here"
                     raise ArtifactError(message)
                 parts.extendleft([] if part is None else [part])
-                self._start(task, waiting)
+                self._start(work, waiting)
                 continue
             if part is not None and receipt is not None:
                 missing.discard(part)
@@ -94,9 +94,9 @@ class Ray:
                 part = parts.popleft()
                 waiting[actor.answer.remote(part)] = (actor, part)
 
-    def _start(self, task: Task, waiting: Waiting) -> None:
+    def _start(self, work: Work, waiting: Waiting) -> None:
         """A new actor, which is ready when its first future is."""
-        actor = self._ray.remote(num_cpus=self.cpus, num_gpus=self.gpus)(Worker).remote(task)
+        actor = self._ray.remote(num_cpus=self.cpus, num_gpus=self.gpus)(Worker).remote(work)
         waiting[actor.ready.remote()] = (actor, None)
 
     def _receipt(self, future: Any) -> tuple[Receipt | None, str | None]:  # noqa: ANN401

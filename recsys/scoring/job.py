@@ -21,12 +21,11 @@ from recsys.errors import ArtifactError, ConfigError, InputError
 from recsys.folder import PARTIAL, held, hidden_folder, kept, refuse_existing
 from recsys.runtime import Bundle
 from recsys.scoring import checks
-from recsys.scoring.partition import Engine, Opening, Receipt, Sink, Task
-from recsys.scoring.plan import Plan, check_options, make_plan
-from recsys.scoring.question import Options
+from recsys.scoring.partition import Engine, Opening, Receipt, Sink, Work
+from recsys.scoring.plan import Options, Plan, check_options, make_plan
 from recsys.scoring.shard import WHOLE, Shard
 from recsys.scoring.spill import found, spill
-from recsys.scoring.summary import SUMMARY, TIMING, check_quarantine, effort, summarise, write_json
+from recsys.scoring.summary import SUMMARY, TIMING, check_quarantine, summarise, write_json
 from recsys.scoring.workspace import Workspace
 from recsys.source.contract import Source
 
@@ -90,10 +89,10 @@ def score(
     with _alone(work, output, shard=shard):
         if shard == WHOLE and (output.restart or not work.begun):
             work.clear()
-        opening = Opening(load, options)
-        opened = opening()
+        opening = Opening(load)
+        bundle = opening()
         with _readable():
-            plan = make_plan(opened, source, options=options, sink=output.sink)
+            plan = make_plan(bundle, source, options=options, sink=output.sink)
         work.check(plan.identity)
         if work.begun and output.sink.holds(output.path, job=plan.job):  # killed at the very end
             work.clear()
@@ -102,13 +101,13 @@ def score(
         started = time.perf_counter()
         with _readable():
             before = _begin(work, plan, tolerated=standard.max_quarantined, shard=shard)
-        task = Task(opening, work.folder, _spill_of(work, shard), output.sink)
-        receipts = before | _answer(task, plan, done=before, engine=engine, shard=shard)
+        to_do = Work(opening, plan.question, work.folder, _spill_of(work, shard), output.sink)
+        receipts = before | _answer(to_do, plan, done=before, engine=engine, shard=shard)
         if shard != WHOLE:
             return Result(None, pl.DataFrame(), parts=plan.parts, done=len(receipts))
         _judge(work, plan, receipts, standard=standard)
         timing = {"seconds": time.perf_counter() - started, "parts_taken_over": len(before)}
-        write_json(work.lists / TIMING, timing | effort(receipts.values()))
+        write_json(work.lists / TIMING, timing)
         sample = _sample(work, output.sink, receipts)
         output.sink.publish(work.lists, output.path, job=plan.job)
         work.clear()
@@ -178,23 +177,23 @@ def _spill_of(work: Workspace, shard: Shard) -> Path:
 
 
 def _answer(
-    task: Task, plan: Plan, *, done: Mapping[int, Receipt], engine: Engine, shard: Shard
+    work: Work, plan: Plan, *, done: Mapping[int, Receipt], engine: Engine, shard: Shard
 ) -> dict[int, Receipt]:
     """The receipts of the parts that are missing."""
     missing = [part for part in shard.of_parts(plan.parts) if part not in done]
     receipts: dict[int, Receipt] = {}
     if not missing:
         return receipts
-    with progress("scoring", _users(task, missing), "users") as advance:
-        for receipt in engine.run(task, missing):
+    with progress("scoring", _users(work, missing), "users") as advance:
+        for receipt in engine.run(work, missing):
             receipts[receipt.part] = receipt
             advance(receipt.counts["users"])
     return receipts
 
 
-def _users(task: Task, parts: list[int]) -> int:
+def _users(work: Work, parts: list[int]) -> int:
     """About how many users there are: parts are alike, so the first times their number."""
-    here = found(task.spill)
+    here = found(work.spill)
     first = next((part for part in parts if here is not None and here.holds(part)), None)
     if here is None or first is None:
         return 0

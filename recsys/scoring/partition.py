@@ -17,11 +17,9 @@ from recsys import tables
 from recsys.errors import ArtifactError
 from recsys.folder import fingerprint, write_whole
 from recsys.runtime import Bundle, Recommendations
-from recsys.scoring import spill
+from recsys.scoring import roads, spill
 from recsys.scoring.histories import Histories, arrange
 from recsys.scoring.lists import Question, as_table, recommend
-from recsys.scoring.question import Options, make_question
-from recsys.scoring.roads import Work
 from recsys.scoring.rows import WHY, Codes, Counts, code
 from recsys.scoring.tally import Tally, count
 
@@ -52,40 +50,27 @@ class Sink(Protocol):
         ...
 
 
-class Opened(NamedTuple):
-    """A bundle and what is asked of it."""
-
-    bundle: Bundle
-    question: Question
-
-
 class Opening:
-    """Opens a bundle when first asked to; a copy in another process opens its own.
+    """A bundle that is opened when first asked for; a copy in another process opens its own."""
 
-    Args:
-        load: Gives the bundle.
-        options: Of the job; the tables they name are read when the bundle is opened.
-    """
-
-    def __init__(self, load: Callable[[], Bundle], options: Options) -> None:
+    def __init__(self, load: Callable[[], Bundle]) -> None:
         self.load = load
-        self.options = options
-        self._opened: Opened | None = None
+        self._bundle: Bundle | None = None
 
-    def __call__(self) -> Opened:
-        if self._opened is None:
-            bundle = self.load()
-            self._opened = Opened(bundle, make_question(bundle, options=self.options))
-        return self._opened
+    def __call__(self) -> Bundle:
+        if self._bundle is None:
+            self._bundle = self.load()
+        return self._bundle
 
-    def __reduce__(self) -> tuple[type["Opening"], tuple[Callable[[], Bundle], Options]]:
-        return Opening, (self.load, self.options)
+    def __reduce__(self) -> tuple[type["Opening"], tuple[Callable[[], Bundle]]]:
+        return Opening, (self.load,)
 
 
-class Task(NamedTuple):
+class Work(NamedTuple):
     """What it takes to answer parts; can be sent to another process."""
 
     opening: Opening
+    question: Question
     folder: Path  # of the job, seen by every worker
     spill: Path
     sink: Sink
@@ -100,14 +85,12 @@ class Receipt(NamedTuple):
     aside: str | None  # SHA-256 of the rows set aside, where there are any
     counts: dict[str, Any]
     scores: Sequence[float]  # how many, their sum, the sum of their squares
-    work: Sequence[int] = Work()  # as in :class:`recsys.scoring.roads.Work`
-    road: str | None = None  # that its lists took
 
 
 class Engine(Protocol):
     """Where parts are answered: here, or on many machines."""
 
-    def run(self, task: Task, parts: Sequence[int]) -> Iterator[Receipt]:
+    def run(self, work: Work, parts: Sequence[int]) -> Iterator[Receipt]:
         """The receipts of these parts, as they are done."""
         ...
 
@@ -115,10 +98,14 @@ class Engine(Protocol):
 class Worker:
     """Answers parts, one at a time."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.bundle, self.question = task.opening()
-        found = spill.found(task.spill)
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.bundle = work.opening()
+        question = work.question
+        self.road = roads.Road(
+            question.road, bundle=self.bundle, candidates=question.candidates.items
+        )
+        found = spill.found(work.spill)
         assert found is not None
         self.spill = found
 
@@ -133,15 +120,17 @@ class Worker:
             ArtifactError: The bundle gives no user scores that are numbers, or the rows of the part
                 are damaged.
         """
-        receipt = Receipt(part, None, None, None, Counts()._asdict() | Tally()._asdict(), (0, 0, 0))
+        receipt = Receipt(
+            part, None, None, None, _counts(Counts(), Tally(), roads.Work()), (0, 0, 0)
+        )
         if self.spill.holds(part):
             receipt = self._answer(part)
         text = json.dumps(receipt._asdict())
-        write_whole(self.task.folder / receipt_name(part), text.encode())
+        write_whole(self.work.folder / receipt_name(part), text.encode())
         return receipt
 
     def _answer(self, part: int) -> Receipt:
-        bundle, question, manifest = self.bundle, self.question, self.bundle.manifest
+        bundle, question, manifest = self.bundle, self.work.question, self.bundle.manifest
         codes = Codes(
             catalogue=bundle.catalogue,
             behaviours=tuple(manifest["behaviours"]),
@@ -149,31 +138,35 @@ class Worker:
         )
         coded = code(self.spill.read(part), codes=codes)
         if not coded.rows.height:
-            return self._write(part, aside=coded.aside, counts=coded.counts, tally=Tally())
+            return self._write(
+                part, aside=coded.aside, counts=_counts(coded.counts, Tally(), roads.Work())
+            )
         histories = arrange(coded.rows, items=bundle.items)
-        lists, work = recommend(bundle, histories, question=question)
+        lists, spent = recommend(bundle, histories, question=question, road=self.road)
         lists, spoilt = _without(lists, spoilt=_spoilt(lists))
         ids = bundle.catalogue[tables.ITEM_ID]
         return self._write(
             part,
             table=as_table(histories.users, lists, item_ids=pl.concat([ids.clear(1), ids])),
             aside=pl.concat([coded.aside, _users_aside(histories, spoilt)], how="diagonal"),
-            counts=coded.counts,
-            tally=count(histories, lists, k=question.k, seen_is_wrong=question.exclude_seen),
+            counts=_counts(
+                coded.counts,
+                count(histories, lists, k=question.k, seen_is_wrong=question.exclude_seen),
+                spent,
+            ),
             spoilt=int(spoilt.sum()),
-        )._replace(work=work, road=question.road.chosen)
+        )
 
     def _write(
         self,
         part: int,
         *,
         aside: pl.DataFrame,
-        counts: Counts,
-        tally: Tally,
+        counts: dict[str, Any],
         table: pl.DataFrame | None = None,
         spoilt: int = 0,
     ) -> Receipt:
-        folder, sink = self.task.folder, self.task.sink
+        folder, sink = self.work.folder, self.work.sink
         file = None if table is None else f"part-{part:05}{sink.suffix}"
         if table is not None and file is not None:
             write_whole(folder / "lists" / file, sink.encode(table))
@@ -188,7 +181,7 @@ class Worker:
             file=file,
             sha256=file and fingerprint(folder / "lists" / file),
             aside=fingerprint(folder / aside_name(part)) if aside.height else None,
-            counts=counts._asdict() | tally._asdict() | {"quarantined_users": spoilt},
+            counts=counts | {"quarantined_users": spoilt},
             scores=(len(exact), float(exact.sum()), float((exact**2).sum())),
         )
 
@@ -201,6 +194,10 @@ def receipt_name(part: int) -> str:
 def aside_name(part: int) -> str:
     """Of a job's folder."""
     return f"aside/{part:05}.parquet"
+
+
+def _counts(rows: Counts, lists: Tally, work: roads.Work) -> dict[str, Any]:
+    return rows._asdict() | lists._asdict() | work._asdict()
 
 
 def _spoilt(lists: Recommendations) -> np.ndarray:

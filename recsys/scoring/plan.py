@@ -1,5 +1,6 @@
 """What a job is, before its first part: checked settings, the parts, and what makes it this job."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -8,37 +9,59 @@ import polars as pl
 from recsys import tables
 from recsys.errors import ConfigError
 from recsys.folder import fingerprint
-from recsys.scoring.candidates import Candidates, Tables
-from recsys.scoring.partition import Opened, Sink
-from recsys.scoring.question import Options
+from recsys.runtime import Bundle
+from recsys.scoring.candidates import Tables, choose
+from recsys.scoring.lists import Question
+from recsys.scoring.partition import Sink
+from recsys.scoring.quotas import read_quotas
+from recsys.scoring.roads import choose_road
 from recsys.scoring.spill import PROBE, count
 from recsys.scoring.workspace import name_of
 from recsys.source.contract import Source
 from recsys.source.table import files
 from recsys.timestamps import ORDER
 
-FILTERS: Final = ("allow", "deny", "rerank", "category")
 UNCHANGING: Final = ("threads",)  # options that change no byte
+
+
+class Options(NamedTuple):
+    """What a job may be told; ``conf/score.yaml`` says what each means."""
+
+    k: int
+    seen: str
+    allow: Tables
+    deny: Tables
+    rerank: str | None
+    quota: int | None
+    category: str
+    batch_size: int
+    tile: int | None
+    threads: int
+    road: str
+    part_rows: int
 
 
 class Plan(NamedTuple):
     """A job that can begin, or go on."""
 
     frame: pl.LazyFrame
-    chosen: Candidates
+    question: Question
+    road: str  # that was chosen
     parts: int
     identity: dict[str, Any]  # equal for jobs that end with the same bytes
     job: str  # its name
 
 
-def make_plan(opened: Opened, source: Source, *, options: Options, sink: Sink) -> Plan:
-    """Counts the rows and names the job; writes nothing.
+def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -> Plan:
+    """Counts the rows and reads the filters; writes nothing.
 
     Raises:
-        InputError: The histories cannot be used.
-        ConfigError: The clock is not that of training.
+        InputError: The histories or a filter cannot be used.
+        ConfigError: The filters leave no item, or the clock is not that of training.
     """
-    bundle, question = opened
+    question = _question(bundle, options=options)
+    open_to_all = len(question.candidates.items)
+    road = choose_road(options.road, bundle=bundle, candidates=open_to_all)
     frame = source.interactions()
     _check_clock(frame, trained_on=bundle.manifest["time"])
     parts = -(-count(frame) // options.part_rows)
@@ -47,12 +70,14 @@ def make_plan(opened: Opened, source: Source, *, options: Options, sink: Sink) -
         "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash")},
         "histories": source.describe(),
         "options": settings | {"device": bundle.device},
-        "filters": {name: _tables(getattr(options, name)) for name in FILTERS},
+        "filters": {
+            name: [fingerprint(file) for file in found] for name, found in _filters(bundle, options)
+        },
         "sink": type(sink).__name__,
         "parts": parts,
         "hash": PROBE,
     }
-    return Plan(frame, question.candidates, parts, identity, job=name_of(identity))
+    return Plan(frame, question, road, parts, identity, job=name_of(identity))
 
 
 def check_options(options: Options) -> None:
@@ -69,10 +94,30 @@ def check_options(options: Options) -> None:
             raise ConfigError(message)
 
 
-def _tables(given: Tables) -> list[str]:
-    """Checksums of the tables that an option names; the name of a column has none."""
-    paths = [given] if isinstance(given, str) else given or []
-    return [fingerprint(file) for path in paths if Path(path).exists() for file in files(path)]
+def _question(bundle: Bundle, *, options: Options) -> Question:
+    """What the options ask of every user; tables are read and checked here, before long work."""
+    return Question(
+        candidates=choose(
+            bundle.catalogue, allow=options.allow, deny=options.deny, rerank=options.rerank
+        ),
+        quotas=read_quotas(bundle.catalogue, quota=options.quota, category=options.category),
+        k=options.k,
+        exclude_seen=options.seen == "exclude",
+        batch_size=options.batch_size,
+        tile=options.tile,
+        threads=options.threads,
+        road=options.road,
+    )
+
+
+def _filters(bundle: Bundle, options: Options) -> Iterator[tuple[str, list[Path]]]:
+    """The files of each table that narrows the lists."""
+    for name in ("allow", "deny", "rerank"):
+        given: Tables = getattr(options, name)
+        paths = [given] if isinstance(given, str) else given or ()
+        yield name, [file for path in paths for file in files(path)]
+    table = options.quota is not None and options.category not in bundle.catalogue.columns
+    yield "category", files(options.category) if table else []
 
 
 def _check_clock(frame: pl.LazyFrame, *, trained_on: str) -> None:

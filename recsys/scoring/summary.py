@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from recsys.errors import ArtifactError
 from recsys.folder import fingerprint, write_whole
 from recsys.scoring.partition import Receipt, aside_name
 from recsys.scoring.plan import Plan
-from recsys.scoring.roads import Work, sum_of
+from recsys.scoring.roads import Work
 from recsys.scoring.rows import EXAMPLES, WHY
 from recsys.scoring.workspace import Workspace
 
@@ -30,22 +30,16 @@ def summarise(plan: Plan, work: Workspace, receipts: Mapping[int, Receipt]) -> d
     if quarantined:
         files[QUARANTINE] = fingerprint(work.lists / QUARANTINE)
     counts = {"quarantined": quarantined} | _add(ordered)
+    done = Work(*(counts.pop(name) for name in Work._fields))
+    chosen = plan.question.candidates
     return {
         "job": plan.job,
         **plan.identity,
-        "counts": counts
-        | {"candidates": len(plan.chosen.items), "unknown_in_filters": plan.chosen.unknown},
+        "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
+        "work": done.facts() | {"road": plan.road},
         "scores": _moments(ordered),
         "files": files,
     }
-
-
-def effort(receipts: Iterable[Receipt]) -> dict[str, Any]:
-    """What was done for the lists, and the road they took; ``auto`` may take several."""
-    receipts = list(receipts)
-    work = sum_of(Work(*receipt.work) for receipt in receipts)
-    roads = sorted({receipt.road for receipt in receipts if receipt.road is not None})
-    return {"work": work.facts(), "roads": roads}
 
 
 def check_quarantine(summary: Mapping[str, Any], *, tolerated: float) -> None:

@@ -44,9 +44,10 @@ def _repeats(items: np.ndarray) -> int:
 
 def _seen(histories: Histories, items: np.ndarray) -> int:
     """Lists with an item of the user's history; items seen lie sorted by user, then item."""
-    width = max(int(items.max(initial=0)), int(histories.seen.item.max(initial=0))) + 1
-    owner = np.repeat(np.arange(len(histories.users)), np.diff(histories.seen.offset))
-    seen = owner * width + histories.seen.item
+    had = histories.seen
+    width = max(int(items.max(initial=0)), int(had.item.max(initial=0))) + 1
+    owner = np.repeat(np.arange(len(histories.users)), np.diff(had.offset))
+    seen = owner * width + had.item
     pair = np.arange(len(items))[:, None] * width + items
     place = np.searchsorted(seen, pair)
     known = place < len(seen)

@@ -19,7 +19,7 @@ from recsys import runtime
 from recsys.engine.local import Local
 from recsys.scoring.checks import Limits
 from recsys.scoring.job import Output, Result, Standard, score
-from recsys.scoring.question import Options
+from recsys.scoring.plan import Options
 from recsys.scoring.shard import WHOLE, Shard
 from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
@@ -35,10 +35,10 @@ OPTIONS = Options(
     rerank=None,
     quota=None,
     category="categories",
+    road="full",
     batch_size=8,
     tile=None,
     threads=1,
-    road="full",
     part_rows=60,
 )
 
