@@ -60,8 +60,7 @@ def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -
         ConfigError: The filters leave no item, or the clock is not that of training.
     """
     question = _question(bundle, options=options)
-    open_to_all = len(question.candidates.items)
-    road = choose_road(options.road, bundle=bundle, candidates=open_to_all)
+    road = choose_road(options.road, bundle=bundle)
     frame = source.interactions()
     _check_clock(frame, trained_on=bundle.manifest["time"])
     parts = -(-count(frame) // options.part_rows)

@@ -15,7 +15,7 @@ from recsys.runtime import Bundle, Recommendations, State
 from recsys.scoring.certified import Catalogue
 
 ROADS: Final = ("full", "certified", "auto")
-MANY: Final = 10_000  # candidates from which ``auto`` reads few of them: there it is quicker
+LONG: Final = 100  # slots from which ``auto`` certifies: there it is quicker (EXPERIMENTS.md)
 
 
 class Work(NamedTuple):
@@ -71,7 +71,7 @@ class Road:
         Raises:
             ConfigError: The name is unknown, or the bundle has nothing to certify with.
         """
-        chosen = choose_road(name, bundle=bundle, candidates=len(candidates))
+        chosen = choose_road(name, bundle=bundle)
         self._catalogue = Catalogue(bundle, items=candidates) if chosen == "certified" else None
 
     def best(self, bundle: Bundle, asked: Asked, *, k: int, tile: int | None) -> Answer:
@@ -81,8 +81,8 @@ class Road:
         return _certified(bundle, self._catalogue, asked, k=k)
 
 
-def choose_road(name: str, *, bundle: Bundle, candidates: int) -> str:
-    """``full`` or ``certified``: what ``auto`` means for so many candidates.
+def choose_road(name: str, *, bundle: Bundle) -> str:
+    """``full`` or ``certified``: what ``auto`` means for this bundle.
 
     The choice depends on nothing that is measured, so a job that goes on ends with the same bytes.
 
@@ -99,7 +99,8 @@ def choose_road(name: str, *, bundle: Bundle, candidates: int) -> str:
         )
         raise ConfigError(message)
     if name == "auto":
-        return "certified" if bundle.certifies and candidates >= MANY else "full"
+        slots = bundle.history if bundle.explains else 0  # where slots are events
+        return "certified" if bundle.certifies and slots >= LONG else "full"
     return name
 
 

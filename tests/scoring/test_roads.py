@@ -9,7 +9,7 @@ from recsys import runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
 from recsys.export import main as export
-from recsys.scoring.roads import MANY, Road, choose_road
+from recsys.scoring.roads import LONG, Road, choose_road
 from tests.symbols import unchecked
 from tests.test_score import run
 from tests.tiny_bundle import world, write_bundle
@@ -99,15 +99,17 @@ def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
         np.testing.assert_allclose(found, wanted[user], rtol=1e-4, atol=1e-5)
 
 
-def test_auto_certifies_where_candidates_are_many(bundle):
-    assert choose_road("auto", bundle=bundle, candidates=MANY) == "certified"
-    assert choose_road("auto", bundle=bundle, candidates=MANY - 1) == "full"
+def test_auto_certifies_where_slots_are_many(bundle, monkeypatch):
+    monkeypatch.setattr(bundle, "history", LONG)
+    assert choose_road("auto", bundle=bundle) == "certified"
+    monkeypatch.setattr(bundle, "history", LONG - 1)
+    assert choose_road("auto", bundle=bundle) == "full"
 
 
 def test_a_bundle_that_cannot_be_taken_apart_is_read_in_full_or_refused(tmp_path):
     plain = runtime.load(write_bundle(tmp_path / "plain", world(9)))
 
-    assert choose_road("auto", bundle=plain, candidates=MANY) == "full"
+    assert choose_road("auto", bundle=plain) == "full"
     with pytest.raises(ConfigError, match="road is certified, but in this bundle"):
         Road("certified", bundle=plain, candidates=np.arange(1, 10))
     with pytest.raises(ConfigError, match="road is one of full, certified, auto, but is 'fast'"):
