@@ -37,7 +37,6 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
     names, state = state_names(model.memory), _example_state(model)
     axes = tuple(_AXIS if name in model.memory.grows else _USER for name in names)
     events = _example_events()
-    own, shared = torch.tensor([[1, 2, 3], [2, 3, 1]]), torch.arange(1, 4)
     excluded = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])
     reasons = ["because_items", "because_weights"] if model.explains else []
     apart = _apart(model, state=state, dynamic=axes) if certifiable(model) else {}
@@ -52,14 +51,14 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
         ),
         "score": Graph(
             module=Score(model),
-            example=(state, own),
+            example=(state, torch.tensor([[1, 2, 3], [2, 3, 1]])),
             dynamic=(axes, _AXIS),
             inputs=[*names, "candidates"],
             outputs=["scores", "weights"] if model.explains else ["scores"],
         ),
         "recommend": Graph(
             module=Recommend(model, items=items),
-            example=(state, shared, excluded, torch.tensor(2)),
+            example=(state, torch.arange(1, 4), excluded, torch.tensor(2)),
             dynamic=(axes, _USER, _AXIS, {}),
             inputs=[*names, "candidates", "excluded", "k"],
             outputs=["items", "scores", *reasons],
