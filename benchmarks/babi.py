@@ -1,6 +1,6 @@
 """End-to-end memory on the bAbI tasks: test error of each, beside the published one.
 
-    python -m benchmarks.babi TASKS [--joint] [--tasks 1 2 3] [--repeats 2] [--out babi.jsonl]
+    python -m benchmarks.babi TASKS [--joint] [--tasks 1 2 3] [--repeats 3] [--out babi.jsonl]
 
 TASKS is the folder ``en`` (1,000 questions a task) or ``en-10k``. Every training writes one line to
 ``out``; those that stand there already are not repeated. A training goes to its last step; of the
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("path", type=Path, help="folder of the tasks' files")
     parser.add_argument("--tasks", type=int, nargs="+", default=list(TASKS))
     parser.add_argument("--joint", action="store_true", help="one training for all of them")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("babi.jsonl"))
     parser.add_argument("--set", nargs="*", default=[], help="settings of recsys probe")
     given = parser.parse_args()

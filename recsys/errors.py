@@ -3,7 +3,8 @@
     RecsysError (a ValueError)
     ├── InputError      a table given by the caller: columns, ids, times, nothing left
     ├── ConfigError     an option: unknown, out of range, or two that exclude each other
-    └── ArtifactError   a prepared folder, a run or a bundle: absent, damaged, of another version
+    ├── ArtifactError   a prepared folder, a run or a bundle: absent, damaged, of another version
+    └── RejectedError   lists that are complete but worse than the limits set for them
 
 Every message is one line that names the rule, the value that broke it and the remedy.
 """
@@ -23,3 +24,7 @@ class ConfigError(RecsysError):
 
 class ArtifactError(RecsysError):
     """A folder made by an earlier stage is missing, damaged or of another version."""
+
+
+class RejectedError(RecsysError):
+    """Lists that are complete but worse than the limits that were set for them."""

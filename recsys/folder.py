@@ -12,6 +12,7 @@ from typing import Final
 from recsys.errors import ArtifactError, ConfigError
 
 MANIFEST: Final = "manifest.json"
+PARTIAL: Final = ".partial"
 
 
 @contextmanager
@@ -28,22 +29,94 @@ def published(out: Path, *, overwrite: bool, marker: str = MANIFEST) -> Iterator
         ArtifactError: Another run is writing ``out``.
     """
     out = out.absolute()
-    hidden, old = out.parent / f".{out.name}.partial", out.parent / f".{out.name}.old"
     refuse_existing(out, overwrite=overwrite, marker=marker)
+    with kept(out) as hidden:
+        try:
+            _clear(hidden)
+            yield hidden
+            replace(out, hidden)
+        except BaseException:
+            shutil.rmtree(hidden, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def kept(out: Path, *, shared: bool = False) -> Iterator[Path]:
+    """The hidden folder beside ``out``, held for this process, with what an earlier run left.
+
+    Nothing is removed at the end: the block moves what it made with :func:`replace`. ``shared``
+    lets other shared holders in, for runs that write different files of one folder.
+
+    Raises:
+        ConfigError: The folder cannot be made.
+        ArtifactError: Another run holds it.
+    """
+    out = out.absolute()
+    hidden = hidden_folder(out)
     _make(hidden, out=out)
-    lock = _lock(hidden, out=out)
+    lock = _lock(hidden, out=out, shared=shared)
     try:
-        _restore(out, old=old)
-        _clear(hidden)
+        if not shared:
+            _restore(out, old=_old(out))
         yield hidden
-        _sync(hidden)
-        _exchange(hidden, out=out, old=old)
-    except BaseException:
-        shutil.rmtree(hidden, ignore_errors=True)
-        raise
     finally:
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def held(path: Path, *, what: str) -> Iterator[None]:
+    """Holds a file for this process, which another that asks for it is told.
+
+    Raises:
+        ArtifactError: Another run holds it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = f"another run is doing {what}: wait for it"
+            raise ArtifactError(message) from None
+        yield
+
+
+def hidden_folder(out: Path) -> Path:
+    """Where a run for ``out`` works until it is complete."""
+    out = out.absolute()
+    return out.parent / f".{out.name}.partial"
+
+
+def replace(out: Path, folder: Path) -> None:
+    """Gives a folder of the same disk the name ``out``, once all in it has reached the disk."""
+    _sync(folder)
+    _exchange(folder, out=out.absolute(), old=_old(out.absolute()))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that has all of its content on disk as soon as it has its name.
+
+    Two writers of one file do not disturb each other; the later one stays.
+    """
+    partial = path.parent / f".{path.name}.{os.getpid()}{PARTIAL}"
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def _old(out: Path) -> Path:
+    return out.parent / f".{out.name}.old"
 
 
 def _make(hidden: Path, *, out: Path) -> None:
@@ -61,7 +134,7 @@ def refuse_existing(out: Path, *, overwrite: bool, marker: str = MANIFEST) -> No
     if not overwrite:
         message = f"out='{out}' exists: choose another folder or set overwrite=true"
         raise ConfigError(message)
-    if not (out / marker).is_file():
+    if not (out / marker).exists():
         message = f"out='{out}' holds no {marker}, so it is not overwritten: choose another folder"
         raise ConfigError(message)
 
@@ -78,7 +151,7 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _lock(hidden: Path, *, out: Path) -> int | None:
+def _lock(hidden: Path, *, out: Path, shared: bool) -> int | None:
     """Holds the hidden folder for this process; the system lets go when the process ends."""
     if sys.platform == "win32":
         return None
@@ -86,7 +159,7 @@ def _lock(hidden: Path, *, out: Path) -> int | None:
 
     handle = os.open(hidden, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         renamed = not os.path.samestat(os.fstat(handle), hidden.stat())
     except OSError:
         renamed = True

@@ -3,12 +3,16 @@
     part-00000.parquet ...  user_id as given, rank Int32 from 1, item_id as in training,
                             score Float32, because List(Struct(item_id, weight Float32)), best first
     summary.json            what was counted, settings, checksums of histories and of every part
+    timing.json             how long it took: all that two equal jobs do not have in common
 
-The lists of a user stand together in one part. The folder appears when all of it is on disk.
+The lists of a user stand together in one part. The folder appears when all of it is on disk; a job
+that was killed goes on when the same command comes again. ``docs/scoring.md`` says more.
 """
 
 import logging
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import hydra
 from hydra.utils import instantiate
@@ -17,20 +21,22 @@ from omegaconf import DictConfig, ListConfig
 from recsys import console, runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
-from recsys.folder import published
 from recsys.hardware import processors
-from recsys.scoring.job import SUMMARY, Options, score
+from recsys.scoring import shard
+from recsys.scoring.checks import Limits
+from recsys.scoring.job import Output, Result, Standard, score
+from recsys.scoring.plan import Options
 from recsys.scoring.report import facts, readable
 from recsys.source.contract import Source
 
-GRAPHS = ("encode", "recommend", *runtime.APART)
+GRAPHS: Final = ("encode", "recommend", *runtime.APART)
+
 logger = logging.getLogger(__name__)
 
 
 @hydra.main(config_path=CONF, config_name="score", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Reads the settings, scores and shows what came of it."""
-    out = Path(cfg.out)
     options = Options(
         k=cfg.k,
         seen=cfg.seen,
@@ -45,17 +51,38 @@ def main(cfg: DictConfig) -> None:
         road=cfg.road,
         part_rows=cfg.part_rows,
     )
-    source = _source(cfg)
-    with published(out, overwrite=cfg.overwrite, marker=SUMMARY) as folder:
-        bundle = runtime.load(Path(cfg.bundle), graphs=GRAPHS, device=cfg.device)
-        result = score(bundle, source, folder, options=options)
+    limits = Limits(**cfg.checks)
+    sink = instantiate(cfg.sink)
+    bundle = Path(cfg.bundle)
+    result = score(
+        partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device),
+        _source(cfg),
+        Output(Path(cfg.out), sink, overwrite=cfg.overwrite, restart=cfg.restart),
+        options=options,
+        standard=Standard(limits, cfg.max_quarantined, cfg.yesterday),
+        engine=instantiate(cfg.engine),
+        shard=shard.parse(cfg.shard),
+    )
+    _show(result, cfg.out, bundle=bundle)
+
+
+def _show(result: Result, out: str, *, bundle: Path) -> None:
+    """Counts and the first lists; of a shard, how much of the job is done."""
+    if result.summary is None:
+        done = f"{result.done} of {result.parts} parts of {out} are done"
+        logger.info("%s; the same command without shard publishes them", done)
+        return
     counts = result.summary["counts"]
     logger.info(
         "%d recommendations for %d users in %s", counts["recommendations"], counts["users"], out
     )
     console.table(f"scored {out}", ["what", "count"], facts(counts))
-    shown = readable(result.sample, catalogue=bundle.catalogue)
-    console.table("the first users", ["user", "rank", "recommended", "reasons"], shown)
+    shares = [(name, share) for name, share in result.summary["checks"].items()]
+    console.table("checks", ["what", "share"], shares)
+    if result.sample.height:
+        catalogue = runtime.load(bundle, graphs=()).catalogue
+        shown = readable(result.sample, catalogue=catalogue)
+        console.table("the first users", ["user", "rank", "recommended", "reasons"], shown)
 
 
 def _paths(given: str | ListConfig | None) -> str | list[str] | None:

@@ -26,6 +26,8 @@ COUNT: Final = "count"
 RANK: Final = "rank"
 SCORE: Final = "score"
 BECAUSE: Final = "because"
+ITEM_IDS: Final = "item_ids"
+SCORES: Final = "scores"
 FAULT: Final = "fault"
 
 INTERACTIONS: Final = (USER_ID, ITEM_ID, TIMESTAMP)

@@ -28,7 +28,7 @@ LAYERS = (
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
     {"baselines", "evaluation", "tracking", "curves", "noise"},
-    {"auxiliary", "task", "teaching"},
+    {"auxiliary", "task", "teaching", "sink", "engine"},
     {"system", "run", "probing"},
     {"bundle", "outcome", "rehearsal", "fitting", "cli"},
     set(STAGES),
@@ -42,8 +42,10 @@ DOORS = {
     "lightning": {"recsys.system", "recsys.data.datamodule", "recsys.tracking"}
     | {"recsys.train", "recsys.curves", "recsys.rehearsal", "recsys.fitting"},
     "pandas": set(),
+    "ray": {"recsys.engine.ray"},
+    "deltalake": {"recsys.sink.delta"},
 }
-OURS = (*LETTERS, "source", "loss", "baselines", "task", "auxiliary", "teaching")
+OURS = (*LETTERS, "source", "loss", "baselines", "task", "auxiliary", "teaching", "sink", "engine")
 # Only words that cannot mean anything else; a MovieLens file has some columns of the same name.
 COLUMNS = (
     tables.USER_ID,

@@ -64,7 +64,14 @@ class Echo(Task):
 def examinee(task, *, question="apart", slots=SLOTS):
     torch.manual_seed(1)
     output = CandidateRead(
-        width=WIDTH, slots=SLOTS, heads=1, hops=2, dropout=0.0, address="both", strength=1.0
+        width=WIDTH,
+        slots=SLOTS,
+        heads=1,
+        hops=2,
+        dropout=0.0,
+        address="both",
+        strength=1.0,
+        gain=2.0,
     )
     return Examinee(
         task=task,

@@ -1,10 +1,7 @@
 import gzip
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,16 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys import runtime
+from recsys.engine.local import Local
 from recsys.errors import ArtifactError, ConfigError, InputError
 from recsys.folder import published
-from recsys.scoring.job import SUMMARY, Options, score
+from recsys.scoring.checks import Limits
+from recsys.scoring.job import Output, Standard, score
+from recsys.scoring.plan import Options
 from recsys.scoring.report import readable
+from recsys.scoring.shard import WHOLE
+from recsys.scoring.summary import SUMMARY
+from recsys.sink.parquet import Parquet
 from recsys.source.table import Table
 from tests.tiny_bundle import world, write_bundle
 
 ITEMS, HISTORY = 29, 5
 TABLE = world(ITEMS, seed=11)
 ROOT = Path(__file__).parent.parent
+STRICT = Limits(short=None, uncovered=None, repeated=0, seen=0, drift=None, users_lost=None)
+STANDARD = Standard(STRICT, max_quarantined=0, yesterday=None)
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +75,22 @@ def run(bundle, rows, folder, *, behaviour=None, time_unit="s", **changes):
     folder.mkdir(parents=True, exist_ok=True)
     frame = rows if isinstance(rows, pl.DataFrame) else interactions(rows)
     frame.write_parquet(folder / "histories.parquet")
-    with published(folder / "out", overwrite=True, marker=SUMMARY) as out:
-        histories = source(folder / "histories.parquet", time_unit=time_unit, behaviour=behaviour)
-        score(bundle, histories, out, options=options(**changes))
+    histories = source(folder / "histories.parquet", time_unit=time_unit, behaviour=behaviour)
+    run_job(bundle, histories, folder / "out", **changes)
     summary = json.loads((folder / "out" / SUMMARY).read_text())
     return pl.read_parquet(folder / "out" / "*.parquet"), summary
+
+
+def run_job(bundle, histories, out, **changes):
+    score(
+        lambda: bundle,
+        histories,
+        Output(out, Parquet(), overwrite=True, restart=False),
+        options=options(**changes),
+        standard=STANDARD,
+        engine=Local(),
+        shard=WHOLE,
+    )
 
 
 def interactions(rows):
@@ -358,9 +374,8 @@ def test_a_gzipped_text_file_gives_the_lists_of_the_parquet_file(bundle, tmp_pat
     frame = interactions([(user, 100 + user % ITEMS, user) for user in range(30)])
     reference, _ = run(bundle, frame, tmp_path)
     (tmp_path / "h.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode()))
-    (tmp_path / "csv").mkdir()
 
-    score(bundle, source(tmp_path / "h.csv.gz"), tmp_path / "csv", options=options())
+    run_job(bundle, source(tmp_path / "h.csv.gz"), tmp_path / "csv")
 
     found = pl.read_parquet(tmp_path / "csv" / "*.parquet")
     assert found.sort("user_id", "rank").equals(reference.sort("user_id", "rank"))
@@ -403,7 +418,7 @@ def test_a_truncated_file_is_one_line(bundle, tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
 
     with pytest.raises(InputError, match=r"^histories cannot be read[^\n]*$"):
-        score(bundle, source(path), tmp_path, options=options())
+        run_job(bundle, source(path), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -504,38 +519,6 @@ def command(*settings):
     return [sys.executable, "-m", "recsys.cli", "score", *settings]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-@pytest.mark.parametrize("moment", ["spill", "part-00003.parquet"])
-def test_a_kill_leaves_nothing_visible_and_the_next_run_succeeds(tmp_path, moment):
-    write_bundle(tmp_path / "bundle", TABLE, history=HISTORY)
-    rows = [
-        (user, 100 + (user + step) % ITEMS, step) for step in range(4) for user in range(20_000)
-    ]
-    interactions(rows).write_parquet(tmp_path / "histories.parquet")
-    words = [f"bundle={tmp_path / 'bundle'}", f"histories={tmp_path / 'histories.parquet'}"]
-    slow = command(*words, f"out={tmp_path / 'out'}", "batch_size=1", "part_rows=2000", "k=3")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    hidden = tmp_path / ".out.partial"
-
-    with subprocess.Popen(slow, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as job:
-        while not (hidden / moment).exists():
-            assert job.poll() is None, "the job ended before it could be killed"
-            time.sleep(0.005)
-        job.send_signal(signal.SIGKILL)
-
-    assert job.returncode == -signal.SIGKILL
-    assert not (tmp_path / "out").exists()
-    assert hidden.exists()
-    bundle = runtime.load(tmp_path / "bundle")
-    found, _ = run(bundle, rows[:40], tmp_path)
-    assert as_lists(found) == expected(rows[:40], k=4)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "bundle",
-        "histories.parquet",
-        "out",
-    ]
-
-
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -562,6 +545,23 @@ def test_the_door_prints_one_line_and_exits_with_2(tmp_path, setting, message):
     assert found.returncode == 2
     assert found.stderr.splitlines()[-1].startswith(message)
     assert found.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_shard_says_how_much_is_done_and_publishes_nothing(tmp_path):
+    write_bundle(tmp_path / "bundle", TABLE)
+    interactions([(user, 104, 0) for user in range(8)]).write_parquet(tmp_path / "h.parquet")
+    words = [f"bundle={tmp_path / 'bundle'}", f"histories={tmp_path / 'h.parquet'}"]
+
+    found = subprocess.run(
+        command(*words, f"out={tmp_path / 'out'}", "part_rows=4", "shard=1/2"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "1 of 2 parts" in found.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -55,7 +55,8 @@ class CandidateRead(Output):
     ``both``: the candidate addresses the slots, and the user's vector adds its dot product;
     ``context``: the slots are addressed without the candidate, which is the control of every
     candidate-addressed memory, and costs one dot product; ``candidate``: no dot product.
-    Addresses are cosines times a learned strength between 0 and 20 that starts at ``strength``.
+    Addresses are cosines times a learned strength between 0 and 20 that starts at ``strength``;
+    what is read counts a learned number of times in the score, at the start ``gain``.
     """
 
     explains = True
@@ -70,6 +71,7 @@ class CandidateRead(Output):
         dropout: float,
         address: Literal["context", "candidate", "both"],
         strength: float,
+        gain: float,
     ) -> None:
         super().__init__()
         self.slot_width, self.heads, self.address = width, heads, address
@@ -79,7 +81,7 @@ class CandidateRead(Output):
         self.loudness = nn.Linear(width, width, bias=False)
         self.bias = SlotBias(slots=slots, heads=heads)
         self.null = nn.Parameter(torch.zeros(heads))
-        self.gain = nn.Parameter(torch.full((heads,), 2.0))
+        self.gain = nn.Parameter(torch.full((heads,), gain))
         if address != "context":
             self.query = nn.Linear(width, width, bias=False)
             self.key = nn.Linear(width, width, bias=False)

@@ -41,6 +41,7 @@ class TopSlots(Output):
             dropout=dropout,
             address="both",
             strength=1.0,
+            gain=2.0,
         )
 
     def look(self, slots: Slots, context: Float[Tensor, "row position width"]) -> View:

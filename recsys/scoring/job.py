@@ -1,200 +1,228 @@
-"""From a bundle and histories to a folder of lists, one part of the users after the other."""
+"""From a bundle and histories to a folder of lists: planned, done part by part, checked, published.
+
+A job that is killed goes on where it was when the same command comes again, and ends with the same
+bytes. Its shards can be done by processes that know nothing of each other.
+"""
 
 import json
+import logging
+import shutil
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import polars as pl
 
 from recsys import tables
 from recsys.console import progress
-from recsys.errors import ConfigError, InputError
-from recsys.folder import fingerprint
-from recsys.runtime import Bundle, Recommendations
-from recsys.scoring.candidates import Tables, choose
-from recsys.scoring.histories import Histories, arrange
-from recsys.scoring.lists import Question, as_table, recommend
-from recsys.scoring.quotas import read_quotas
-from recsys.scoring.roads import Road, Work, sum_of
-from recsys.scoring.spill import Codes, Spill, spill
+from recsys.errors import ArtifactError, ConfigError, InputError
+from recsys.folder import PARTIAL, held, hidden_folder, kept, refuse_existing
+from recsys.runtime import Bundle
+from recsys.scoring import checks
+from recsys.scoring.partition import Engine, Opening, Receipt, Sink, Work
+from recsys.scoring.plan import Options, Plan, check_options, make_plan
+from recsys.scoring.shard import WHOLE, Shard
+from recsys.scoring.spill import found, spill
+from recsys.scoring.summary import SUMMARY, TIMING, check_quarantine, summarise, write_json
+from recsys.scoring.workspace import Workspace
 from recsys.source.contract import Source
-from recsys.timestamps import ORDER
 
-SUMMARY: Final = "summary.json"
-SPILL: Final = "spill"
 SAMPLE_USERS: Final = 3
 
-
-class Options(NamedTuple):
-    """What a job may be told; ``conf/score.yaml`` says what each means."""
-
-    k: int
-    seen: str
-    allow: Tables
-    deny: Tables
-    rerank: str | None
-    quota: int | None
-    category: str
-    batch_size: int
-    tile: int | None
-    threads: int
-    road: str
-    part_rows: int
+logger = logging.getLogger(__name__)
 
 
-class Tally(NamedTuple):
-    """What the lists of some users hold."""
+class Output(NamedTuple):
+    """Where the lists go, as what, and what may be dropped for them."""
 
-    users: int = 0
-    recommendations: int = 0
-    users_without_known_item: int = 0
-    users_with_short_list: int = 0  # fewer than k, none at all included
-    users_without_list: int = 0
-    duplicate_rows: int = 0
+    path: Path
+    sink: Sink
+    overwrite: bool  # earlier lists
+    restart: bool  # an unfinished job
 
 
-class Written(NamedTuple):
-    """What is in the folder once every part is there."""
+class Standard(NamedTuple):
+    """What is good enough to be published."""
 
-    tally: Tally
-    files: dict[str, str]  # name to SHA-256
-    sample: pl.DataFrame  # the lists of the first users
-    work: Work
+    limits: checks.Limits
+    max_quarantined: float  # share of the rows, and of the users
+    yesterday: str | None  # earlier lists, to be compared with
 
 
 class Result(NamedTuple):
-    """What ``summary.json`` says, and the lists of the first users."""
+    """What became of a job, or of a shard of it."""
 
-    summary: dict[str, Any]
-    sample: pl.DataFrame
+    summary: dict[str, Any] | None  # as published; None for a shard
+    sample: pl.DataFrame  # lists of the first users
+    parts: int
+    done: int  # now, by whomever
 
 
-def score(bundle: Bundle, source: Source, folder: Path, *, options: Options) -> Result:
-    """Writes ``part-00000.parquet``, ... and ``summary.json`` into an empty folder.
+def score(
+    load: Callable[[], Bundle],
+    source: Source,
+    output: Output,
+    *,
+    options: Options,
+    standard: Standard,
+    engine: Engine,
+    shard: Shard,
+) -> Result:
+    """Publishes the lists of all users; of a shard, leaves its parts for the whole job to publish.
 
     Memory depends on ``part_rows`` and on the longest history, never on the number of users.
 
     Raises:
         InputError: The histories or a filter cannot be used.
-        ConfigError: An option is out of range, or the filters leave no item.
-        ArtifactError: The bundle gives scores that are no numbers.
+        ConfigError: An option is out of range, the filters leave no item, or the folder holds
+            something else.
+        ArtifactError: The bundle gives scores that are no numbers, the disk takes no more, or
+            another run holds the folder. Parts that are done stay.
+        RejectedError: A limit is passed. All parts stay.
     """
-    started = time.perf_counter()
-    _check(options)
-    question = _question(bundle, options=options)
-    chosen = question.candidates
-    parted = _parted(bundle, source, folder / SPILL, part_rows=options.part_rows)
-    written = _write(bundle, parted, folder, question=question)
-    parted.path.unlink()
-    counts = parted.counts._asdict() | written.tally._asdict()
-    seconds = time.perf_counter() - started
-    summary = {
-        "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash")},
-        "histories": source.describe(),
-        "options": options._asdict() | {"device": bundle.device},
-        "counts": counts | {"candidates": len(chosen.items), "unknown_in_filters": chosen.unknown},
-        "work": written.work.facts() | {"road": question.road.chosen},
-        "seconds": round(seconds, 3),
-        "users_per_second": round(written.tally.users / seconds, 1),
-        "files": written.files,
-    }
-    text = json.dumps(summary, indent=2, default=str) + "\n"
-    (folder / SUMMARY).write_text(text, encoding="utf-8")
-    return Result(summary=summary, sample=written.sample)
+    check_options(options)
+    work = Workspace(hidden_folder(output.path))
+    if not work.begun:
+        _refuse(output)
+    with _alone(work, output, shard=shard):
+        if shard == WHOLE and (output.restart or not work.begun):
+            work.clear()
+        opening = Opening(load)
+        bundle = opening()
+        with _readable():
+            plan = make_plan(bundle, source, options=options, sink=output.sink)
+        work.check(plan.identity)
+        if work.begun and output.sink.holds(output.path, job=plan.job):  # killed at the very end
+            work.clear()
+            return _published(output, sample=pl.DataFrame(), parts=plan.parts)
+        _refuse(output)
+        started = time.perf_counter()
+        with _readable():
+            before = _begin(work, plan, tolerated=standard.max_quarantined, shard=shard)
+        to_do = Work(opening, plan.question, work.folder, _spill_of(work, shard), output.sink)
+        receipts = before | _answer(to_do, plan, done=before, engine=engine, shard=shard)
+        if shard != WHOLE:
+            return Result(None, pl.DataFrame(), parts=plan.parts, done=len(receipts))
+        _judge(work, plan, receipts, standard=standard)
+        timing = {"seconds": time.perf_counter() - started, "parts_taken_over": len(before)}
+        write_json(work.lists / TIMING, timing)
+        sample = _sample(work, output.sink, receipts)
+        output.sink.publish(work.lists, output.path, job=plan.job)
+        work.clear()
+        return _published(output, sample=sample, parts=plan.parts)
 
 
-def _check(options: Options) -> None:
-    if options.seen not in ("exclude", "keep"):
-        message = f"seen is exclude or keep, but is '{options.seen}': choose one"
+def _refuse(output: Output) -> None:
+    refuse_existing(output.path, overwrite=output.overwrite, marker=output.sink.marker)
+
+
+@contextmanager
+def _alone(work: Workspace, output: Output, *, shard: Shard) -> Iterator[None]:
+    """Holds the folder, and the shard; leaves no folder behind in which nothing was begun.
+
+    Raises:
+        ConfigError: A shard was told to drop what other shards do.
+        ArtifactError: Another run holds it, or the disk failed; parts that are done stay.
+    """
+    if output.restart and shard != WHOLE:
+        message = "restart=true drops the parts of all shards: remove the hidden folder instead"
         raise ConfigError(message)
-    for name in ("k", "batch_size", "tile", "threads", "part_rows"):
-        value = getattr(options, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            message = (
-                f"{name} is a whole number of at least 1, but is {value}: set {name}=1 or more"
-            )
-            raise ConfigError(message)
-
-
-def _question(bundle: Bundle, *, options: Options) -> Question:
-    """What the options ask of every user; tables are read and checked here, before long work."""
-    chosen = choose(bundle.catalogue, allow=options.allow, deny=options.deny, rerank=options.rerank)
-    return Question(
-        candidates=chosen,
-        quotas=read_quotas(bundle.catalogue, quota=options.quota, category=options.category),
-        k=options.k,
-        exclude_seen=options.seen == "exclude",
-        batch_size=options.batch_size,
-        tile=options.tile,
-        threads=options.threads,
-        road=Road(options.road, bundle=bundle, candidates=chosen.items),
-    )
-
-
-def _parted(bundle: Bundle, source: Source, path: Path, *, part_rows: int) -> Spill:
-    """The histories on disk, parted by user, in the numbers of the bundle."""
-    codes = Codes(
-        catalogue=bundle.catalogue,
-        behaviours=tuple(bundle.manifest["behaviours"]),
-        text_users=bundle.manifest["ids"][tables.USER_ID] == "String",
-    )
     try:
-        frame = source.interactions()
-        _check_clock(frame, trained_on=bundle.manifest["time"])
-        return spill(frame, path, codes=codes, part_rows=part_rows)
+        with ExitStack() as stack:
+            stack.enter_context(kept(output.path, shared=shard != WHOLE))
+            if shard != WHOLE:
+                lock = work.folder / f"shard{shard.name}.lock"
+                stack.enter_context(held(lock, what=f"shard {shard.number}/{shard.of}"))
+            try:
+                yield
+            finally:
+                if shard == WHOLE and not work.begun:
+                    shutil.rmtree(work.folder, ignore_errors=True)
+    except OSError as error:
+        message = (
+            f"'{error.filename or work.folder}' cannot be written ({error.strerror}): make room or "
+            "mend it and run the same command again, which goes on with the parts that are missing"
+        )
+        raise ArtifactError(message) from error
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
         message = f"histories cannot be read ({reason}): correct the file or source.* settings"
         raise InputError(message) from error
 
 
-def _check_clock(frame: pl.LazyFrame, *, trained_on: str) -> None:
-    clock = tables.clock(frame.collect_schema())
-    if clock != trained_on:
-        message = (
-            f"the bundle was trained on times as {trained_on}, but the histories hold {clock}: "
-            f"set source.time_unit={'order' if trained_on == ORDER else 's'}"
-        )
-        raise ConfigError(message)
+def _begin(work: Workspace, plan: Plan, *, tolerated: float, shard: Shard) -> dict[int, Receipt]:
+    """Parts the histories where that is still to be done; returns the parts that are there."""
+    done = work.done(plan.parts) if work.begun else {}
+    missing = set(shard.of_parts(plan.parts)) - done.keys()
+    path = _spill_of(work, shard)
+    here = found(path)
+    if missing and (here is None or here.job != plan.job or not missing <= set(here.parts)):
+        spill(plan.frame, path, job=plan.job, parts=plan.parts, wanted=missing, tolerated=tolerated)
+    work.begin(plan.identity)
+    if done:
+        logger.info("going on with an unfinished job: %d of %d parts done", len(done), plan.parts)
+    return done
 
 
-def _write(bundle: Bundle, parted: Spill, folder: Path, *, question: Question) -> Written:
-    """One file for each part, one part at a time in memory."""
-    tally, work, files, sample = Tally(), Work(), {}, pl.DataFrame()
-    with progress("scoring", parted.users(), "users") as advance:
-        for number, part in enumerate(parted.parts):
-            table, here, done = _answer(bundle, parted.read(part), question=question)
-            name = f"part-{number:05}.parquet"
-            table.write_parquet(folder / name)
-            files[name] = fingerprint(folder / name)
-            sample = sample if number else table.head(SAMPLE_USERS * question.k)
-            tally = Tally(*(np.add(tally, here).tolist()))
-            work = sum_of((work, done))
-            del table  # before the next part is read
-            advance(here.users)
-    return Written(tally=tally, files=files, sample=sample, work=work)
+def _spill_of(work: Workspace, shard: Shard) -> Path:
+    return work.folder / f"spill{shard.name}"
 
 
 def _answer(
-    bundle: Bundle, rows: pl.DataFrame, *, question: Question
-) -> tuple[pl.DataFrame, Tally, Work]:
-    """The lists of all users of a part, what they hold and what was done for them."""
-    ids = bundle.catalogue[tables.ITEM_ID]
-    histories = arrange(rows, items=bundle.items)
-    lists, work = recommend(bundle, histories, question=question)
-    table = as_table(histories.users, lists, item_ids=pl.concat([ids.clear(1), ids]))
-    return table, _tally(histories, lists, k=question.k), work
+    work: Work, plan: Plan, *, done: Mapping[int, Receipt], engine: Engine, shard: Shard
+) -> dict[int, Receipt]:
+    """The receipts of the parts that are missing."""
+    missing = [part for part in shard.of_parts(plan.parts) if part not in done]
+    receipts: dict[int, Receipt] = {}
+    if not missing:
+        return receipts
+    with progress("scoring", _users(work, missing), "users") as advance:
+        for receipt in engine.run(work, missing):
+            receipts[receipt.part] = receipt
+            advance(receipt.counts["users"])
+    return receipts
 
 
-def _tally(histories: Histories, lists: Recommendations, *, k: int) -> Tally:
-    lengths = np.count_nonzero(lists.items, axis=1)
-    return Tally(
-        users=len(histories.users),
-        recommendations=int(lengths.sum()),
-        users_without_known_item=int((np.diff(histories.offset) == 0).sum()),
-        users_with_short_list=int((lengths < k).sum()),
-        users_without_list=int((lengths == 0).sum()),
-        duplicate_rows=histories.duplicates,
-    )
+def _users(work: Work, parts: list[int]) -> int:
+    """About how many users there are: parts are alike, so the first times their number."""
+    here = found(work.spill)
+    first = next((part for part in parts if here is not None and here.holds(part)), None)
+    if here is None or first is None:
+        return 0
+    return here.read(first)[tables.USER_ID].n_unique() * len(parts)
+
+
+def _judge(
+    work: Workspace, plan: Plan, receipts: Mapping[int, Receipt], *, standard: Standard
+) -> None:
+    """Writes the summary, and refuses lists that are not good enough."""
+    for leftover in work.lists.glob(f".*{PARTIAL}"):  # of a run that was killed in a write
+        leftover.unlink()
+    summary = summarise(plan, work, receipts)
+    found = checks.shares(summary["counts"], summary["scores"], yesterday=standard.yesterday)
+    write_json(work.lists / SUMMARY, summary | {"checks": found})
+    check_quarantine(summary, tolerated=standard.max_quarantined)
+    checks.check(found, limits=standard.limits)
+
+
+def _sample(work: Workspace, sink: Sink, receipts: Mapping[int, Receipt]) -> pl.DataFrame:
+    for part in sorted(receipts):
+        name = receipts[part].file
+        if name is not None:
+            lists = sink.decode(work.lists / name)
+            users = lists[tables.USER_ID].unique(maintain_order=True).head(SAMPLE_USERS)
+            return lists.filter(pl.col(tables.USER_ID).is_in(users.implode()))
+    return pl.DataFrame()
+
+
+def _published(output: Output, *, sample: pl.DataFrame, parts: int) -> Result:
+    summary = json.loads((output.path / output.sink.summary).read_bytes())
+    return Result(summary, sample, parts=parts, done=parts)

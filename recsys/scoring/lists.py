@@ -28,7 +28,7 @@ class Question(NamedTuple):
     batch_size: int  # users asked about at once
     tile: int | None  # candidates read at once; None for all
     threads: int  # batches at once
-    road: Road
+    road: str  # one of ROADS
 
 
 class _Users(NamedTuple):
@@ -39,7 +39,7 @@ class _Users(NamedTuple):
     own: Named | None
 
 
-def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> Answer:
+def recommend(bundle: Bundle, histories: Histories, *, question: Question, road: Road) -> Answer:
     """Lists of all users, in their order; batches run beside each other, one thread each."""
     every = _users(histories, question.candidates)
     groups = batches(
@@ -50,7 +50,7 @@ def recommend(bundle: Bundle, histories: Histories, *, question: Question) -> An
     )
 
     def ask(users: np.ndarray) -> Answer:
-        return _ask(bundle, every, users, question=question)
+        return _ask(bundle, every, users, question=question, road=road)
 
     with ThreadPoolExecutor(question.threads) as pool:
         found = list(pool.map(ask, groups))
@@ -67,7 +67,9 @@ def _users(histories: Histories, candidates: Candidates) -> _Users:
     )
 
 
-def _ask(bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question) -> Answer:
+def _ask(
+    bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question, road: Road
+) -> Answer:
     """The lists of one batch."""
     histories = every.histories
     candidates, excluded = _left(every, users, question=question)
@@ -79,7 +81,7 @@ def _ask(bundle: Bundle, every: _Users, users: np.ndarray, *, question: Question
     spent = [work]
 
     def best(k: int) -> Recommendations:
-        answer = question.road.best(bundle, asked, k=k, tile=question.tile)
+        answer = road.best(bundle, asked, k=k, tile=question.tile)
         spent.append(answer.work)
         return answer.lists
 

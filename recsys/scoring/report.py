@@ -13,12 +13,17 @@ REASONS: Final = 2  # shown of each recommendation
 
 def facts(counts: Mapping[str, object]) -> list[tuple[str, object]]:
     """Counts of the summary in words; examples in one cell, left out where there are none."""
-    shown = [(name.replace("_", " "), value) for name, value in counts.items()]
     return [
-        (name, ", ".join(map(str, value)) if isinstance(value, tuple) else value)
-        for name, value in shown
-        if value != ()
+        (name.replace("_", " "), _cell(value))
+        for name, value in counts.items()
+        if value or value == 0
     ]
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {number}" for name, number in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def readable(lists: pl.DataFrame, *, catalogue: pl.DataFrame) -> list[tuple[object, ...]]:

@@ -5,8 +5,6 @@ which the best are proved to be. Scores of the two may differ in the last digit,
 matrix product do at another size.
 """
 
-import threading
-import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -17,7 +15,7 @@ from recsys.runtime import Bundle, Recommendations, State
 from recsys.scoring.certified import Catalogue
 
 ROADS: Final = ("full", "certified", "auto")
-TRIALS: Final = 2  # batches that take both roads before ``auto`` chooses
+LONG: Final = 100  # slots from which ``auto`` certifies: there it is quicker (EXPERIMENTS.md)
 
 
 class Work(NamedTuple):
@@ -63,52 +61,47 @@ class Road:
     """
 
     def __init__(self, name: str, *, bundle: Bundle, candidates: np.ndarray) -> None:
-        """Chooses among ``full``, ``certified`` and ``auto``.
+        """The road of this name, as :func:`choose_road` reads it.
 
         Args:
-            name: ``auto`` lets the first batches take both and then keeps to what took less
-                processor time; it is ``full`` where the bundle cannot be certified.
+            name: One of ``ROADS``.
             bundle: Loaded with the graphs of ``APART``.
             candidates: Rising catalogue indices that are open to most users.
 
         Raises:
             ConfigError: The name is unknown, or the bundle has nothing to certify with.
         """
-        if name not in ROADS:
-            message = f"road is one of {', '.join(ROADS)}, but is '{name}': choose one"
-            raise ConfigError(message)
-        if name == "certified" and not bundle.certifies:
-            message = (
-                "road is certified, but in this bundle no candidate asks the slots, or an earlier "
-                "version exported it: set road=full or export it again"
-            )
-            raise ConfigError(message)
-        self.chosen = name if bundle.certifies else "full"
-        self._catalogue = Catalogue(bundle, items=candidates) if self.chosen != "full" else None
-        self._seconds: dict[str, list[float]] = {"full": [], "certified": []}
-        self._lock = threading.Lock()
+        chosen = choose_road(name, bundle=bundle)
+        self._catalogue = Catalogue(bundle, items=candidates) if chosen == "certified" else None
 
     def best(self, bundle: Bundle, asked: Asked, *, k: int, tile: int | None) -> Answer:
         """The best ``k`` for each user."""
         if self._catalogue is None or self._catalogue.items is not asked.candidates:
             return _full(bundle, asked, k=k, tile=tile)
-        if self.chosen == "full":
-            return _full(bundle, asked, k=k, tile=tile)
-        if self.chosen == "certified":
-            return _certified(bundle, self._catalogue, asked, k=k)
-        started = time.thread_time()
-        _certified(bundle, self._catalogue, asked, k=k)
-        between = time.thread_time()
-        answer = _full(bundle, asked, k=k, tile=tile)
-        self._compare(certified=between - started, full=time.thread_time() - between)
-        return answer
+        return _certified(bundle, self._catalogue, asked, k=k)
 
-    def _compare(self, *, certified: float, full: float) -> None:
-        with self._lock:
-            self._seconds["certified"].append(certified)
-            self._seconds["full"].append(full)
-            if len(self._seconds["full"]) == TRIALS:
-                self.chosen = min(self._seconds, key=lambda road: sum(self._seconds[road]))
+
+def choose_road(name: str, *, bundle: Bundle) -> str:
+    """``full`` or ``certified``: what ``auto`` means for this bundle.
+
+    The choice depends on nothing that is measured, so a job that goes on ends with the same bytes.
+
+    Raises:
+        ConfigError: The name is unknown, or the bundle has nothing to certify with.
+    """
+    if name not in ROADS:
+        message = f"road is one of {', '.join(ROADS)}, but is '{name}': choose one"
+        raise ConfigError(message)
+    if name == "certified" and not bundle.certifies:
+        message = (
+            "road is certified, but in this bundle no candidate asks the slots, or an earlier "
+            "version exported it: set road=full or export it again"
+        )
+        raise ConfigError(message)
+    if name == "auto":
+        slots = bundle.history if bundle.explains else 0  # where slots are events
+        return "certified" if bundle.certifies and slots >= LONG else "full"
+    return name
 
 
 def _full(bundle: Bundle, asked: Asked, *, k: int, tile: int | None) -> Answer:

@@ -5,6 +5,8 @@ itself: whoever knows one of three lags and guesses the others is right in
 (1 + 2 / ``symbols``) / 3 of all cases.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
@@ -21,9 +23,9 @@ class LagQuery(Task):
 
     behaviours, parts, asks = 0, 1, True
 
-    def __init__(self, *, symbols: int, length: int, lags: list[int]) -> None:
+    def __init__(self, *, symbols: int, length: int, lags: Sequence[int]) -> None:
         self.options, self.items = symbols, symbols + len(lags)
-        self.length, self.lags = length, torch.tensor(lags)
+        self.length, self.lags = length, torch.tensor(list(lags))
 
     def table(self, width: int) -> nn.Module:
         return own_rows(width, items=self.items)

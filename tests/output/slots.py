@@ -26,7 +26,7 @@ def slots(*, seed=0, dtype=torch.float64, rows=ROWS, positions=POSITIONS, scale=
     )
 
 
-def reader(*, strength=8.0, address="both", hops=0, seed=0, dtype=torch.float64):
+def reader(*, strength=8.0, gain=2.0, address="both", hops=0, seed=0, dtype=torch.float64):
     """A read in which no parameter is still where it starts, but the strength is this one."""
     torch.manual_seed(seed)
     read = CandidateRead(
@@ -37,6 +37,7 @@ def reader(*, strength=8.0, address="both", hops=0, seed=0, dtype=torch.float64)
         dropout=0.0,
         address=address,
         strength=strength,
+        gain=gain,
     )
     with torch.no_grad():
         for name, parameter in read.named_parameters():

@@ -156,3 +156,8 @@ def test_extreme_logits_stay_finite_and_trainable(address, null):
     own = torch.zeros(ROWS, POSITIONS, dtype=torch.long)
     each = read.each(view, queries[own], answers[own])
     torch.testing.assert_close(each, memory[..., 0], rtol=1e-4, atol=1e-4)
+
+
+def test_the_gain_starts_where_the_setting_says():
+    started = reader(gain=3.0).gain - reader(gain=1.0).gain  # both moved alike since
+    torch.testing.assert_close(started, torch.full_like(started, 2.0))

@@ -25,7 +25,7 @@ def test_a_turing_machine_copies_twice_as_many_patterns_as_it_was_taught_with():
     assert errors["20"] <= 0.01
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_long_short_term_memory_does_not():
     errors = ceiling(*COPY, "memory=lstm", "width=128", within=40)

@@ -20,7 +20,7 @@ def test_periodic_layers_keep_all_three():
     assert errors["any lag"] <= 0.05
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_wider_recurrent_unit_keeps_the_newest():
     gru = (*TASK, "memory=gru", "question=written", "width=64")

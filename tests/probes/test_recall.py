@@ -73,14 +73,14 @@ def test_a_neural_computer_of_34_slots_recalls_from_32_pairs():
     assert errors["as_trained"] <= 0.03
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_one_vector_for_the_past_does_not_recall():
     gru = ceiling(RECALL, "memory=gru", "output=candidate_read", within=40)
     assert gru["as_trained"] >= 0.45
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_mean_of_the_past_does_not_recall():
     mean = ceiling(RECALL, "memory=mean_pool", "output=candidate_read", within=40)

@@ -15,7 +15,7 @@ def test_two_levels_answer_what_the_session_knows():
     assert errors["stories"] <= 0.03
 
 
-@pytest.mark.acceptance
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("flat", [ASKED, ["output.hops=2"]])
 def test_a_flat_read_of_the_same_memory_cannot(flat):

@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys import runtime
-from recsys.errors import ConfigError
 from recsys.scoring.certified import Catalogue, _Slots
-from recsys.scoring.roads import Road
-from tests.tiny_bundle import world as table_of
-from tests.tiny_bundle import write_bundle
 
 HEADS, PART, WIDTH, USERS = 2, 5, 7, 6
 
@@ -140,13 +135,3 @@ def test_catalogues_too_large_to_keep_their_products_give_the_same(monkeypatch):
         kept._bounds(world.look(None)), made._bounds(world.look(None)), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
-
-
-def test_a_bundle_that_cannot_be_taken_apart_is_read_in_full_or_refused(tmp_path):
-    plain = runtime.load(write_bundle(tmp_path / "plain", table_of(9)))
-
-    assert Road("auto", bundle=plain, candidates=np.arange(1, 10)).chosen == "full"
-    with pytest.raises(ConfigError, match="road is certified, but in this bundle"):
-        Road("certified", bundle=plain, candidates=np.arange(1, 10))
-    with pytest.raises(ConfigError, match="road is one of full, certified, auto, but is 'fast'"):
-        Road("fast", bundle=plain, candidates=np.arange(1, 10))

@@ -7,12 +7,14 @@ from hydra import compose, initialize_config_dir
 
 from recsys import runtime
 from recsys.config import CONF
+from recsys.errors import ConfigError
 from recsys.export import main as export
+from recsys.scoring.roads import LONG, Road, choose_road
 from tests.symbols import unchecked
 from tests.test_score import run
+from tests.tiny_bundle import world, write_bundle
 from tests.tiny_training import data_set, train
 
-pytestmark = pytest.mark.slow  # trains and exports
 GRAPHS = ("encode", "score", "recommend", *runtime.APART)
 
 
@@ -97,13 +99,18 @@ def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
         np.testing.assert_allclose(found, wanted[user], rtol=1e-4, atol=1e-5)
 
 
-def test_auto_tries_both_and_keeps_to_one(bundle, tmp_path):
-    rows = past(bundle)
-    full, _ = run(bundle, rows, tmp_path / "full", batch_size=5)
+def test_auto_certifies_where_slots_are_many(bundle, monkeypatch):
+    monkeypatch.setattr(bundle, "history", LONG)
+    assert choose_road("auto", bundle=bundle) == "certified"
+    monkeypatch.setattr(bundle, "history", LONG - 1)
+    assert choose_road("auto", bundle=bundle) == "full"
 
-    found, summary = run(bundle, rows, tmp_path / "auto", road="auto", batch_size=5)
 
-    assert summary["work"]["road"] in ("full", "certified")
-    assert found.select("user_id", "rank", "item_id").equals(
-        full.select("user_id", "rank", "item_id")
-    )
+def test_a_bundle_that_cannot_be_taken_apart_is_read_in_full_or_refused(tmp_path):
+    plain = runtime.load(write_bundle(tmp_path / "plain", world(9)))
+
+    assert choose_road("auto", bundle=plain) == "full"
+    with pytest.raises(ConfigError, match="road is certified, but in this bundle"):
+        Road("certified", bundle=plain, candidates=np.arange(1, 10))
+    with pytest.raises(ConfigError, match="road is one of full, certified, auto, but is 'fast'"):
+        Road("fast", bundle=plain, candidates=np.arange(1, 10))

@@ -100,7 +100,14 @@ def test_the_weight_of_the_entropy_falls_to_the_least():
 @pytest.mark.parametrize("name", ["told", "reinforced"])
 def test_only_outputs_that_pick_can_be_taught_to_pick(name):
     soft = CandidateRead(
-        width=WIDTH, slots=SLOTS, heads=1, hops=1, dropout=0.0, address="both", strength=1.0
+        width=WIDTH,
+        slots=SLOTS,
+        heads=1,
+        hops=1,
+        dropout=0.0,
+        address="both",
+        strength=1.0,
+        gain=2.0,
     )
     with pytest.raises(ConfigError, match="output=hard_read"):
         taught(instantiate(config(f"teaching={name}").teaching), output=soft, support=FIRST)
