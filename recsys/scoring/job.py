@@ -204,7 +204,7 @@ def _judge(
     work: Workspace, plan: Plan, receipts: Mapping[int, Receipt], *, standard: Standard
 ) -> None:
     """Writes the summary, and refuses lists that are not good enough."""
-    for leftover in work.lists.glob(f".*{PARTIAL}"):  # of a run that was killed in a write
+    for leftover in work.lists.rglob(f".*{PARTIAL}"):  # of a run that was killed in a write
         leftover.unlink()
     summary = summarise(plan, work, receipts)
     found = checks.shares(summary["counts"], summary["scores"], yesterday=standard.yesterday)

@@ -22,6 +22,7 @@ POINTS = {
     "before the job is begun": ("os.link", "/job.json"),
     "before a part has its name": ("os.rename", "/part-00002.parquet"),
     "after a part, before its receipt": ("os.rename", "/receipts/00002.json"),
+    "before the rows set aside have their name": ("os.rename", "/quarantine.parquet"),
     "before the summary": ("os.rename", "/summary.json"),
     "before the earlier lists make way": ("os.rename", "/.out.old"),
     "between the earlier lists and the new": ("os.rename", ".partial/lists"),
