@@ -51,7 +51,7 @@ def assemble_bundle(
         **facts,
     }
     write_json(folder / runtime.MANIFEST, manifest)
-    bundle = runtime.load(folder, device="cpu")
+    bundle = runtime.load(folder, graphs=(*runtime.GRAPHS, *runtime.APART), device="cpu")
     parity = compare(model, bundle, prepared=prepared, history=history)
     write_json(folder / runtime.MANIFEST, manifest | {"parity": parity._asdict()})
     logger.info(

@@ -10,6 +10,7 @@ from recsys.data.batches import Events, Question, asked, question
 from recsys.data.prepared import Prepared
 from recsys.errors import ArtifactError
 from recsys.model import MemoryRecommender
+from recsys.scoring.certified import Catalogue
 
 TOLERANCE = 1e-4  # of a score, relative to the largest score of the user where that is above one
 BATCHES = (1, 5, 33)  # users; none of them is the traced size
@@ -21,7 +22,7 @@ class Parity(NamedTuple):
     """What was compared and how far apart the two sides were."""
 
     users: int
-    score_error: float  # largest, of recommend and of score, in units of TOLERANCE's definition
+    score_error: float  # largest, of all graphs that score, in units of TOLERANCE's definition
     list_overlap: float  # share of list places whose score PyTorch also gives to that place
     seen_items: int  # listed although the user had them
     write_error: float  # the same where the last event was not encoded but written
@@ -86,10 +87,12 @@ def _compare_batch(
     some = candidates[:SCORED]
     listed_error = np.where(left, np.abs(lists.scores - listed) / scale, 0).max()
     error = _error(bundle, state, candidates=some, expected=expected, scale=scale)
+    apart = _apart(bundle, state, candidates=some)
+    apart_error = 0.0 if apart is None else (np.abs(apart - expected[:, some]) / scale).max()
     written = _written(bundle, events=asks.events)
     return Parity(
         users=len(expected),
-        score_error=float(np.max([listed_error, error])),
+        score_error=float(np.max([listed_error, error, apart_error])),
         list_overlap=float((alike & (left == due)).mean()),
         seen_items=int((np.take_along_axis(seen, lists.items, axis=1) & left).sum()),
         write_error=_error(bundle, written, candidates=some, expected=expected, scale=scale),
@@ -108,6 +111,15 @@ def _error(
     asked_items = candidates[None].repeat(len(expected), axis=0)
     scores, _ = bundle.score(state, candidates=asked_items)
     return float((np.abs(scores - expected[:, candidates]) / scale).max())
+
+
+def _apart(
+    bundle: runtime.Bundle, state: runtime.State, *, candidates: np.ndarray
+) -> np.ndarray | None:
+    """Scores as the certified road reads them; none where the last hop is not taken apart."""
+    if not bundle.certifies:
+        return None
+    return Catalogue(bundle, items=candidates).scores(bundle, state)
 
 
 def _written(bundle: runtime.Bundle, *, events: Events) -> runtime.State:

@@ -85,6 +85,12 @@ class Catalogue:
             found.append(self.items[np.sort(kept)])
         return Contenders(found, at_once, read)
 
+    def scores(self, bundle: Bundle, state: State) -> np.ndarray:
+        """Exact scores ``[user, candidate]`` of all of them."""
+        everything = np.arange(len(self.items))
+        users = zip(*bundle.look(state).values(), strict=True)
+        return np.stack([self.read(_Slots(*spoken), everything) for spoken in users])
+
     def read(self, slots: _Slots, place: np.ndarray) -> np.ndarray:
         """Exact scores of the candidates at these places, for one user."""
         score = self.answers[place] @ slots.user + self.bias[place]

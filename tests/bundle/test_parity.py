@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from recsys import runtime
+from recsys.bundle.graphs import Ask, Look
 from recsys.bundle.parity import Parity, compare
+from recsys.bundle.tracing import certifiable
 from recsys.data.batches import Events
 from recsys.errors import ArtifactError
+from recsys.output.candidate_read import Asking, Spoken
 from tests.contract.parts import ITEMS, recommender
 from tests.evaluation.tiny import prepared
 
@@ -20,6 +23,21 @@ class StandIn:
 
     def __init__(self, model, *, fault=None):
         self.model, self.fault, self.items = model, fault, ITEMS
+        self.certifies = certifiable(model)
+
+    def look(self, state):
+        with torch.no_grad():
+            found = Look(self.model, self.model.output)(tuple(state))
+        names = ("user_vector", *(f"slot_{name}" for name in Spoken._fields))
+        wrong = 1.5 if self.fault == "look" else 1
+        return {name: wrong * field.numpy() for name, field in zip(names, found, strict=True)}
+
+    def ask(self, candidates):
+        with torch.no_grad():
+            found = Ask(self.model, self.model.output)(torch.from_numpy(candidates))
+        names = ("user_answers", "biases", *(f"slot_{name}" for name in Asking._fields))
+        wrong = 1.5 if self.fault == "ask" else 1
+        return {name: wrong * field.numpy() for name, field in zip(names, found, strict=True)}
 
     def encode(self, events):
         item, time, behaviour = (torch.from_numpy(field) for field in events)
@@ -71,14 +89,15 @@ def world():
     return prepared([draw.integers(1, ITEMS + 1, length) for length in lengths], items=ITEMS)
 
 
-def compared(world, fault=None):
-    model = recommender("memory=gru")
+def compared(world, fault=None, memory="gru"):
+    model = recommender(f"memory={memory}")
     stand_in = StandIn(model, fault=fault)
     return compare(model, stand_in, prepared=world, history=HISTORY)
 
 
-def test_equal_answers_pass(world):
-    parity = compared(world)
+@pytest.mark.parametrize("memory", ["gru", "key_value"])
+def test_equal_answers_pass(world, memory):
+    parity = compared(world, memory=memory)
     parity.check()
     assert parity.users == 39
     assert parity.score_error < 1e-5
@@ -102,6 +121,12 @@ def test_equal_answers_pass(world):
 def test_a_fault_is_refused_by_name(world, fault, name):
     with pytest.raises(ArtifactError, match=rf"{name}.*nothing was published"):
         compared(world, fault).check()
+
+
+@pytest.mark.parametrize("fault", ["look", "ask"])
+def test_a_fault_of_the_last_hop_taken_apart_is_refused(world, fault):
+    with pytest.raises(ArtifactError, match="score_error"):
+        compared(world, fault, memory="key_value").check()
 
 
 @pytest.mark.parametrize(

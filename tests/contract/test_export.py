@@ -17,7 +17,7 @@ from recsys.bundle.graphs import FAINT, REASONS
 from recsys.bundle.tracing import graphs, state_names, trace_all
 from recsys.folder import fingerprint
 from recsys.model import MemoryRecommender
-from recsys.scoring.certified import Catalogue, _Slots
+from recsys.scoring.certified import Catalogue
 from tests.contract.parts import (
     BEHAVIOURS,
     ITEMS,
@@ -166,10 +166,8 @@ def test_the_last_hop_taken_apart_gives_the_scores_and_the_best(exported):
     assert (bound >= wanted).all()
     assert likely.shape == wanted.shape
     found = catalogue.contenders(bundle, state, excluded=excluded, k=k)
-    for user, slots in enumerate(zip(*bundle.look(state).values(), strict=True)):
-        np.testing.assert_allclose(
-            catalogue.read(_Slots(*slots), CATALOGUE - 1), wanted[user], **CLOSE
-        )
+    np.testing.assert_allclose(catalogue.scores(bundle, state), wanted, **CLOSE)
+    for user in range(len(wanted)):
         score = np.append(0, wanted[user])
         first = best(score, candidates=CATALOGUE, excluded=excluded[user], k=k)
         assert {item for item, _ in first} <= set(found.items[user].tolist())

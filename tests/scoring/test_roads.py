@@ -9,6 +9,7 @@ from recsys import runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
 from recsys.export import main as export
+from recsys.scoring.certified import Catalogue
 from recsys.scoring.roads import LONG, Road, choose_road
 from tests.symbols import unchecked
 from tests.test_score import run
@@ -86,17 +87,14 @@ def test_few_of_many_candidates_are_read(bundle, tmp_path):
 
 
 def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
-    from recsys.scoring.certified import Catalogue, _Slots
-
     item = np.array([[3, 5, 9, 0], [7, 0, 0, 0], [0, 0, 0, 0]])
     state = bundle.encode(runtime.Events(item, item * 60, 0 * item))
     everything = np.arange(1, bundle.items + 1)
     wanted, _ = bundle.score(state, candidates=np.repeat(everything[None], 3, axis=0))
-    catalogue = Catalogue(bundle, items=everything)
 
-    for user, slots in enumerate(zip(*bundle.look(state).values(), strict=True)):
-        found = catalogue.read(_Slots(*slots), everything - 1)
-        np.testing.assert_allclose(found, wanted[user], rtol=1e-4, atol=1e-5)
+    found = Catalogue(bundle, items=everything).scores(bundle, state)
+
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_auto_certifies_where_slots_are_many(bundle, monkeypatch):
