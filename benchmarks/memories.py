@@ -78,7 +78,7 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
                 "split=leave_one_out",
             ],
             train=[
-                "trainer.max_epochs=8",
+                "trainer.max_epochs=6",
                 "patience=2",
                 "loss.negatives=128",
                 "batch_size=64",
