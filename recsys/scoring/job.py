@@ -85,7 +85,7 @@ def score(
     check_options(options)
     work = Workspace(hidden_folder(output.path))
     if not work.begun:
-        _refuse(output)
+        _refuse(output, standard)
     with _alone(work, output, shard=shard):
         if shard == WHOLE and (output.restart or not work.begun):
             work.clear()
@@ -97,7 +97,7 @@ def score(
         if work.begun and output.sink.holds(output.path, job=plan.job):  # killed at the very end
             work.clear()
             return _published(output, sample=pl.DataFrame(), parts=plan.parts)
-        _refuse(output)
+        _refuse(output, standard)
         started = time.perf_counter()
         with _readable():
             before = _begin(work, plan, tolerated=standard.max_quarantined, shard=shard)
@@ -114,7 +114,10 @@ def score(
         return _published(output, sample=sample, parts=plan.parts)
 
 
-def _refuse(output: Output) -> None:
+def _refuse(output: Output, standard: Standard) -> None:
+    """Refuses before long work what would fail at its end."""
+    if standard.yesterday is not None:
+        checks.read(Path(standard.yesterday))
     refuse_existing(output.path, overwrite=output.overwrite, marker=output.sink.marker)
 
 

@@ -177,6 +177,7 @@ def test_a_yesterday_without_a_summary_is_refused(tmp_path):
     shop(tmp_path, GOOD)
     with pytest.raises(ConfigError, match="holds no summary of lists"):
         job(tmp_path, standard=judged()._replace(yesterday=str(tmp_path / "bundle")))
+    assert not list(tmp_path.rglob("job.json"))  # before anything was begun
 
 
 def test_summaries_of_two_equal_jobs_are_equal(tmp_path):
