@@ -28,7 +28,7 @@ from recsys.data.prepared import Prepared, load
 from recsys.run import assemble
 from recsys.scoring.histories import Histories, batches, events
 from recsys.scoring.ragged import ragged
-from recsys.scoring.roads import Asked, Road, Work, sum_of
+from recsys.scoring.roads import Asked, Effort, Road, sum_of
 
 GRAPHS = ("encode", "recommend", *runtime.APART)
 K, WIDTH = 10, 64
@@ -40,7 +40,7 @@ class Row(NamedTuple):
     name: str
     road: str
     given: str  # histories, or states
-    lists: Callable[[], tuple[list[np.ndarray], Work]]
+    lists: Callable[[], tuple[list[np.ndarray], Effort]]
 
 
 def main() -> None:
@@ -116,16 +116,16 @@ def ways(
     excluded = [histories.seen.padded(users) for users in groups]
     kept = [encoded(bundle, histories, users, length=length) for users in groups]
 
-    def answer(state: runtime.State, out: np.ndarray) -> tuple[np.ndarray, Work]:
+    def answer(state: runtime.State, out: np.ndarray) -> tuple[np.ndarray, Effort]:
         asked = Asked(state, candidates=candidates, excluded=out)
         lists, work = chosen.best(bundle, asked, k=K, tile=None)
         return lists.items, work
 
-    def from_states() -> tuple[list[np.ndarray], Work]:
+    def from_states() -> tuple[list[np.ndarray], Effort]:
         found = [answer(state, out) for state, out in zip(kept, excluded, strict=True)]
         return [items for items, _ in found], sum_of(work for _, work in found)
 
-    def from_histories() -> tuple[list[np.ndarray], Work]:
+    def from_histories() -> tuple[list[np.ndarray], Effort]:
         found = []
         for users in groups:
             state = encoded(bundle, histories, users, length=length)
@@ -151,12 +151,12 @@ def raw(histories: Histories, groups: list[np.ndarray], *, items: int) -> Row:
     answers = torch.randn(WIDTH, items + 1, generator=draw)
     excluded = [torch.from_numpy(histories.seen.padded(users)) for users in groups]
 
-    def lists() -> tuple[list[np.ndarray], Work]:
+    def lists() -> tuple[list[np.ndarray], Effort]:
         found = []
         for users, out in zip(groups, excluded, strict=True):
             scores = (vectors[users] @ answers).scatter_(1, out, -1e9)
             found.append(scores.topk(K).indices.numpy())
-        return found, Work()
+        return found, Effort()
 
     return Row("raw", "product", "vectors", lists)
 

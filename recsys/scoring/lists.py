@@ -15,7 +15,7 @@ from recsys.scoring.histories import Histories, batches, events, padding
 from recsys.scoring.pairs import Named
 from recsys.scoring.quotas import Quotas, filled
 from recsys.scoring.ragged import nothing
-from recsys.scoring.roads import Answer, Asked, Road, Work, sum_of
+from recsys.scoring.roads import Answer, Asked, Effort, Road, sum_of
 
 
 class Question(NamedTuple):
@@ -73,7 +73,7 @@ def _ask(
     """The lists of one batch."""
     histories = every.histories
     candidates, excluded = _left(every, users, question=question)
-    work = Work(1, *padding(histories, users, history=bundle.history))
+    work = Effort(1, *padding(histories, users, history=bundle.history))
     if not len(candidates):
         return Answer(_no_lists(len(users), bundle=bundle), work)
     state = bundle.encode(events(histories, users, history=bundle.history))

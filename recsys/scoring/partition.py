@@ -121,7 +121,7 @@ class Worker:
                 are damaged.
         """
         receipt = Receipt(
-            part, None, None, None, _counts(Counts(), Tally(), roads.Work()), (0, 0, 0)
+            part, None, None, None, _counts(Counts(), Tally(), roads.Effort()), (0, 0, 0)
         )
         if self.spill.holds(part):
             receipt = self._answer(part)
@@ -139,7 +139,7 @@ class Worker:
         coded = code(self.spill.read(part), codes=codes)
         if not coded.rows.height:
             return self._write(
-                part, aside=coded.aside, counts=_counts(coded.counts, Tally(), roads.Work())
+                part, aside=coded.aside, counts=_counts(coded.counts, Tally(), roads.Effort())
             )
         histories = arrange(coded.rows, items=bundle.items)
         lists, spent = recommend(bundle, histories, question=question, road=self.road)
@@ -196,8 +196,8 @@ def aside_name(part: int) -> str:
     return f"aside/{part:05}.parquet"
 
 
-def _counts(rows: Counts, lists: Tally, work: roads.Work) -> dict[str, Any]:
-    return rows._asdict() | lists._asdict() | work._asdict()
+def _counts(rows: Counts, lists: Tally, effort: roads.Effort) -> dict[str, Any]:
+    return rows._asdict() | lists._asdict() | effort._asdict()
 
 
 def _spoilt(lists: Recommendations) -> np.ndarray:

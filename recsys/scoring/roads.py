@@ -18,7 +18,7 @@ ROADS: Final = ("full", "certified", "auto")
 LONG: Final = 100  # slots from which ``auto`` certifies: there it is quicker (EXPERIMENTS.md)
 
 
-class Work(NamedTuple):
+class Effort(NamedTuple):
     """What was done for some lists; the fields of two add up."""
 
     batches: int = 0
@@ -38,12 +38,12 @@ class Answer(NamedTuple):
     """The lists of some users, and what they took."""
 
     lists: Recommendations
-    work: Work
+    work: Effort
 
 
-def sum_of(work: Iterable[Work]) -> Work:
+def sum_of(work: Iterable[Effort]) -> Effort:
     """All of it together."""
-    return Work(*(int(sum(field)) for field in zip(Work(), *work, strict=True)))
+    return Effort(*(int(sum(field)) for field in zip(Effort(), *work, strict=True)))
 
 
 class Asked(NamedTuple):
@@ -107,7 +107,7 @@ def choose_road(name: str, *, bundle: Bundle) -> str:
 def _full(bundle: Bundle, asked: Asked, *, k: int, tile: int | None) -> Answer:
     state, candidates, excluded = asked
     lists = bundle.recommend(state, candidates=candidates, excluded=excluded, k=k, tile=tile)
-    return Answer(lists, Work())
+    return Answer(lists, Effort())
 
 
 def _certified(bundle: Bundle, catalogue: Catalogue, asked: Asked, *, k: int) -> Answer:
@@ -115,7 +115,9 @@ def _certified(bundle: Bundle, catalogue: Catalogue, asked: Asked, *, k: int) ->
     found = catalogue.contenders(bundle, asked.state, excluded=asked.excluded, k=k)
     few = np.unique(np.concatenate(found.items))
     users = len(found.items)
-    work = Work(certified_users=users, certified_at_once=found.at_once, candidates_read=found.read)
+    work = Effort(
+        certified_users=users, certified_at_once=found.at_once, candidates_read=found.read
+    )
     return Answer(_at_least(bundle, asked, few, k=k), work)
 
 

@@ -13,7 +13,7 @@ from recsys.errors import ArtifactError
 from recsys.folder import fingerprint, write_whole
 from recsys.scoring.partition import Receipt, aside_name
 from recsys.scoring.plan import Plan
-from recsys.scoring.roads import Work
+from recsys.scoring.roads import Effort
 from recsys.scoring.rows import EXAMPLES, WHY
 from recsys.scoring.workspace import Workspace
 
@@ -30,7 +30,7 @@ def summarise(plan: Plan, work: Workspace, receipts: Mapping[int, Receipt]) -> d
     if quarantined:
         files[QUARANTINE] = fingerprint(work.lists / QUARANTINE)
     counts = {"quarantined": quarantined} | _add(ordered)
-    done = Work(*(counts.pop(name) for name in Work._fields))
+    done = Effort(*(counts.pop(name) for name in Effort._fields))
     chosen = plan.question.candidates
     return {
         "job": plan.job,
