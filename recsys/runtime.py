@@ -26,7 +26,7 @@ FORMAT: Final = 1
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
 GRAPHS: Final = ("encode", "write", "score", "recommend")
-APART: Final = ("look", "ask")  # only of bundles whose last hop can be taken apart
+APART: Final = ("look", "ask", "choose")  # only of bundles whose last hop can be taken apart
 ENTRIES: Final = (
     "history",
     "explains",
@@ -115,8 +115,13 @@ class Bundle:
 
     @property
     def certifies(self) -> bool:
-        """Whether ``look`` and ``ask`` can be called."""
+        """Whether ``look``, ``ask`` and ``choose`` can be called."""
         return set(APART) <= set(self._sessions)
+
+    @property
+    def coded(self) -> bool:
+        """Whether many candidates ask with the same query, which ``ask`` then numbers."""
+        return self.certifies and "slot_codes" in self.manifest["graphs"]["ask"]["outputs"]
 
     def look(self, state: State) -> dict[str, np.ndarray]:
         """The last hop before anybody asks; the manifest tells what the arrays mean."""
@@ -125,6 +130,16 @@ class Bundle:
     def ask(self, candidates: np.ndarray) -> dict[str, np.ndarray]:
         """What these candidates bring to the last hop, for every user the same."""
         return self._run("ask", {"candidates": candidates})
+
+    def choose(
+        self, looked: dict[str, np.ndarray], *, candidates: np.ndarray, k: int
+    ) -> Recommendations:
+        """The best ``k`` of few candidates of each user's own: int64 ``[user, candidate]``, rising.
+
+        ``looked`` is what ``look`` returned; 0 is no candidate and stands in front.
+        """
+        length = np.array(min(k, candidates.shape[1]), dtype=np.int64)
+        return _lists(self._run("choose", looked | {"candidates": candidates, "k": length}))
 
     def recommend(
         self,
@@ -158,13 +173,7 @@ class Bundle:
     ) -> Recommendations:
         length = np.array(min(k, len(candidates)), dtype=np.int64)
         feeds = {"candidates": candidates, "excluded": excluded, "k": length}
-        result = self._run("recommend", state | feeds)
-        return Recommendations(
-            items=result["items"],
-            scores=result["scores"],
-            because_items=result.get("because_items"),
-            because_weights=result.get("because_weights"),
-        )
+        return _lists(self._run("recommend", state | feeds))
 
     def _run(self, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         outputs = self.manifest["graphs"][graph]["outputs"]
@@ -267,6 +276,16 @@ def _session(path: Path, provider: str, *, threads: int) -> onnxruntime.Inferenc
         reason = str(error).splitlines()[0]
         message = f"'{path}' cannot be run ({reason}): export it again"
         raise ArtifactError(message) from error
+
+
+def _lists(result: dict[str, np.ndarray]) -> Recommendations:
+    """What a graph that lists gave."""
+    return Recommendations(
+        items=result["items"],
+        scores=result["scores"],
+        because_items=result.get("because_items"),
+        because_weights=result.get("because_weights"),
+    )
 
 
 def merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommendations:

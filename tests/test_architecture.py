@@ -44,6 +44,7 @@ DOORS = {
     "pandas": set(),
     "ray": {"recsys.engine.ray"},
     "deltalake": {"recsys.sink.delta"},
+    "usearch": {"recsys.scoring.approximate"},
 }
 OURS = (*LETTERS, "source", "loss", "baselines", "task", "auxiliary", "teaching", "sink", "engine")
 # Only words that cannot mean anything else; a MovieLens file has some columns of the same name.
