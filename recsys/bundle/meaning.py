@@ -14,6 +14,10 @@ TENSORS: Final = {
     "k": "int64 scalar: length of the lists, 1 to the number of candidates",
     "scores": "float32: higher is better; in recommend best first, meaningless where items is 0",
     "weights": "float32 [user, candidate, slot]: read weights; with the null slot they sum to one",
+    "hop_weights": "float32 [user, hop, slot]: read weights of the hops before a candidate asks; "
+    "what they lack to one read nothing",
+    "slot_item": "int64 [user, slot]: catalogue index of the event a slot came from; 0: nobody's",
+    "slot_age": "int64 [user, slot]: events since the slot's own, 0 the newest; -1: empty",
     "items": "int64 [user, k]: catalogue indices, best first; 0 where nothing is left",
     "because_items": "int64 [user, k, reason]: past items that raised the score most; 0 for none",
     "because_weights": "float32 [user, k, reason]: how much lower the score is without that slot",
@@ -21,7 +25,6 @@ TENSORS: Final = {
     "slot_weights": "float32 [user, head, slot]: w; its part is sum(w e a) / (1 + sum(w e))",
     "slot_keys": "float32 [user, head, slot, part]: k; e = exp(k q)",
     "slot_values": "float32 [user, head, slot, part]: v; a = v z",
-    "slot_items": "int64 [user, slot]: catalogue index of the slot's event, 0 for an empty slot",
     "user_answers": "float32 [candidate, width]: y",
     "biases": "float32 [candidate]: b",
     "slot_queries": "float32 [candidate, head, part]: q, of length one or zero",

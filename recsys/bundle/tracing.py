@@ -11,7 +11,17 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from recsys.bundle.graphs import Ask, Choose, Encode, Fields, Look, Recommend, Score, Write
+from recsys.bundle.graphs import (
+    Ask,
+    Choose,
+    Encode,
+    Fields,
+    Look,
+    Recommend,
+    Score,
+    Write,
+    told_by_score,
+)
 from recsys.memory.contract import Memory
 from recsys.model import MemoryRecommender
 from recsys.output.candidate_read import Asking, CandidateRead, Spoken
@@ -53,7 +63,7 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
             example=(state, torch.tensor([[1, 2, 3], [2, 3, 1]])),
             dynamic=(axes, _AXIS),
             inputs=[*names, "candidates"],
-            outputs=["scores", "weights"] if model.explains else ["scores"],
+            outputs=told_by_score(model, state),
         ),
         "recommend": Graph(
             module=Recommend(model, items=items),
@@ -77,7 +87,7 @@ def _apart(
     output, candidates = cast(CandidateRead, model.output), torch.arange(1, 4)
     codes = [] if model.input.codes(candidates) is None else ["slot_codes"]
     asking = [f"slot_{name}" for name in Asking._fields]
-    past = ["slot_items"] if model.explains else []
+    past = ["slot_item"] if model.explains else []
     looked = ["user_vector", *(f"slot_{name}" for name in Spoken._fields), *past]
     look = Look(model, output)
     with torch.no_grad():
