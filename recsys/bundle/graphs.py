@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recsys.data.batches import Events
 from recsys.model import MemoryRecommender
 from recsys.output.candidate_read import CandidateRead
+from recsys.output.contract import View
 
 REASONS = 3
 FAINT = 0.1  # of the strongest reason; what helped less is no reason worth showing

@@ -9,7 +9,7 @@ from recsys import runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
 from recsys.export import main as export
-from recsys.scoring.certified import Catalogue
+from recsys.scoring.last_hop import Brought, spoken
 from recsys.scoring.roads import LONG, Road, choose_road
 from tests.symbols import unchecked
 from tests.test_score import run
@@ -92,7 +92,8 @@ def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
     everything = np.arange(1, bundle.items + 1)
     wanted = bundle.score(state, candidates=np.repeat(everything[None], 3, axis=0)).scores
 
-    found = Catalogue(bundle, items=everything).scores(bundle, state)
+    brought = Brought(bundle, items=everything)
+    found = brought.read(spoken(bundle.look(state)), np.repeat(everything[None] - 1, 3, axis=0))
 
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
@@ -110,5 +111,7 @@ def test_a_bundle_that_cannot_be_taken_apart_is_read_in_full_or_refused(tmp_path
     assert choose_road("auto", bundle=plain) == "full"
     with pytest.raises(ConfigError, match="road is certified, but in this bundle"):
         Road("certified", bundle=plain, candidates=np.arange(1, 10))
-    with pytest.raises(ConfigError, match="road is one of full, certified, auto, but is 'fast'"):
+    with pytest.raises(
+        ConfigError, match="road is one of full, certified, codes, approximate, auto, but is 'fast'"
+    ):
         Road("fast", bundle=plain, candidates=np.arange(1, 10))
