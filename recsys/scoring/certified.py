@@ -6,9 +6,15 @@ the mean one product with a vector of the user: that is retrieval. For one head,
 w made to sum to one (the null slot among them, which answers 0), a what slots answer and
 x = k q - E[k q], every mean under p,
 
-    m - E[a] = Cov(exp(x), a) / E[exp(x)]              and so (Cauchy and Schwarz, Jensen)
-    m - E[a] <= sd(a) sqrt(E[exp(2 x)] - 1)            where, as x <= B and E[x] = 0 (Bennett 1962),
-    E[exp(2 x)] <= (B^2 exp(-2 v / B) + v exp(2 B)) / (B^2 + v),   v = Var(x).
+    m - E[a] = Cov(exp(x), a) / E[exp(x)]              and so (Cauchy and Schwarz)
+    m - E[a] <= sd(a) sqrt(E[exp(2 x)] / E[exp(x)]^2 - 1),   where, as -A <= x <= B and E[x] = 0,
+    E[exp(2 x)] <= (B^2 exp(-2 v / B) + v exp(2 B)) / (B^2 + v),   v = Var(x)   (Bennett 1962),
+    E[exp(x)]   >= (A^2 exp(v / A) + v exp(-A)) / (A^2 + v),   and >= 1 (Jensen).
+
+The last two hold because the third derivative of exp is positive: a parabola that touches exp(2 x)
+at -v / B and meets it at B lies above it for all x <= B, one that touches exp(x) at v / A and meets
+it at -A lies below it for all x >= -A, and means of parabolas are known from E[x] and v. A and B
+come of the longest key; for B there is a sharper bound where slots are events (``anchors.py``).
 
 Both variances are quadratic forms in what the candidate alone brings, so the bounds of all
 candidates are matrix products over users, whatever the number of slots. A candidate whose bound
@@ -20,6 +26,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from recsys.runtime import Bundle
+from recsys.scoring.anchors import Anchors
 from recsys.scoring.last_hop import (
     OUT,
     ROUNDING,
@@ -27,7 +34,7 @@ from recsys.scoring.last_hop import (
     Contenders,
     Slots,
     best_places,
-    least,
+    least_of_rows,
     reached,
 )
 
@@ -45,8 +52,9 @@ class Certified:
     Takes 4 bytes times the width of what a candidate brings, and at most ``TABLES_BYTES`` more.
     """
 
-    def __init__(self, brought: Brought) -> None:
+    def __init__(self, brought: Brought, *, anchors: Anchors | None = None) -> None:
         self.brought = brought
+        self._anchors = anchors
         self._retrieved = np.ascontiguousarray(brought.answers.T)
         heads, count, part = brought.queries.shape
         self._keep = 4 * heads * count * part * (part + 1) <= TABLES_BYTES
@@ -64,26 +72,30 @@ class Certified:
             excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
             k: Length of the lists.
         """
-        users, moments = len(slots.user), _moments_of(slots)
+        users, moments = len(slots.user), self._moments_of(slots)
         likely = self._likely(slots)
         likely[self.brought.hidden(excluded)] = OUT
         first = best_places(likely, n=min(FIRST * k, likely.shape[1]))
-        found = np.take_along_axis(likely, first, axis=1) > OUT / 2
-        user, place = np.nonzero(found)[0], first[found]
-        score = self.brought.read(slots, first)[found]
-        lowest = least(user, score, users=users, k=k)
+        there = np.take_along_axis(likely, first, axis=1) > OUT / 2
+        score = np.where(there, self.brought.read(slots, first), np.float32(OUT))
+        lowest = least_of_rows(score, k=k)
         np.put_along_axis(likely, first, OUT, axis=1)
-        more_user, more = self._left(moments, likely, lowest)
-        at_once = users - len(np.unique(more_user))
-        if len(more):
-            score = np.append(score, self.brought.read_pairs(slots, more_user, more))
-            user, place = np.append(user, more_user), np.append(place, more)
-        items = self.brought.contenders(user, place, score, users=users, k=k)
-        return Contenders(items, at_once, len(place))
+        user, place = self._left(moments, likely, lowest)
+        at_once, read = users - len(np.unique(user)), int(there.sum()) + len(place)
+        more = self.brought.read_pairs(slots, user, place)
+        near, nearer = score >= reached(lowest)[:, None], more >= lowest[user]
+        items = self.brought.contenders(
+            np.append(np.nonzero(near)[0], user[nearer]),
+            np.append(first[near], place[nearer]),
+            np.append(score[near], more[nearer]),
+            users=users,
+            k=k,
+        )
+        return Contenders(items, at_once, read)
 
     def bounds(self, slots: Slots) -> tuple[np.ndarray, np.ndarray]:
         """What every candidate scores about, and at most: ``[user, candidate]`` twice."""
-        moments = _moments_of(slots)
+        moments = self._moments_of(slots)
         likely = self._likely(slots)
         bound = [self._bound(moments, likely, tile=tile) for tile in range(len(self._tiles))]
         return likely, np.concatenate(bound, axis=1)
@@ -92,6 +104,13 @@ class Certified:
         likely = one_vector(slots) @ self._retrieved
         likely += self.brought.bias
         return likely
+
+    def _moments_of(self, slots: Slots) -> list["_Moments"]:
+        known = self._anchors
+        return [
+            _moments(slots, head=head, alike=known and known.largest(slots, head=head))
+            for head in range(slots.weights.shape[1])
+        ]
 
     def _left(
         self, moments: list["_Moments"], likely: np.ndarray, lowest: np.ndarray
@@ -115,7 +134,8 @@ class Certified:
         bound = likely[:, part].copy()
         for head, moment in enumerate(moments):
             query = self.brought.queries[head, part]
-            bound += _most(moment, query=query, products=products[head])
+            group = None if self._anchors is None else self._anchors.group[head][part]
+            bound += _most(moment, query=query, products=products[head], group=group)
         bound += ROUNDING * np.maximum(np.abs(bound), 1)
         return bound
 
@@ -142,13 +162,10 @@ class _Moments(NamedTuple):
     value_spread: np.ndarray  # [user, pair]: Cov(v), as _pairs counts them
     key_spread: np.ndarray  # [user, pair]
     longest: np.ndarray  # [user, 1]: of the keys
+    alike: np.ndarray | None  # [user, group]: bound of k q by groups of candidates
 
 
-def _moments_of(slots: Slots) -> list[_Moments]:
-    return [_moments(slots, head=head) for head in range(slots.weights.shape[1])]
-
-
-def _moments(slots: Slots, *, head: int) -> _Moments:
+def _moments(slots: Slots, *, head: int, alike: np.ndarray | None) -> _Moments:
     weights = slots.weights[:, head, None].astype(np.float64)
     whole = 1 + weights.sum(axis=2, keepdims=True)
     null, weights = (part.astype(np.float32) for part in (1 / whole, weights / whole))
@@ -159,6 +176,7 @@ def _moments(slots: Slots, *, head: int) -> _Moments:
         value_spread=_spread(values, weights=weights, null=null, mean=value),
         key_spread=_spread(keys, weights=weights, null=null, mean=key),
         longest=np.sqrt((keys**2).sum(axis=2).max(axis=1, keepdims=True, initial=0)),
+        alike=alike,
     )
 
 
@@ -177,22 +195,50 @@ def _spread(
 
 
 def _most(
-    moments: _Moments, *, query: np.ndarray, products: tuple[np.ndarray, np.ndarray]
+    moments: _Moments,
+    *,
+    query: np.ndarray,
+    products: tuple[np.ndarray, np.ndarray],
+    group: np.ndarray | None,
 ) -> np.ndarray:
     """How far above E[a] the mean of each candidate can be: ``[user, candidate]``."""
     spread = moments.key_spread @ products[0]
     np.maximum(spread, 1e-9, out=spread)
-    above = moments.longest - moments.key @ query.T
+    mean = moments.key @ query.T
+    above = moments.longest - mean
+    if moments.alike is not None and group is not None:
+        np.minimum(above, np.take(moments.alike, group, axis=1) - mean, out=above)
     np.maximum(above, 1e-3, out=above)
-    square = above * above
-    grown = square * np.exp(-2 * spread / above)
-    grown += spread * np.exp(2 * above)
-    grown /= square + spread
-    grown -= 1
-    apart = np.sqrt(np.maximum(grown, 0, out=grown), out=grown)
+    apart = _second(spread, above)
+    apart /= _first(spread, np.maximum(moments.longest + mean, 1e-3)) ** 2
+    apart -= 1
+    np.sqrt(np.maximum(apart, 0, out=apart), out=apart)
     told = moments.value_spread @ products[1]
     apart *= np.sqrt(np.maximum(told, 0, out=told), out=told)
     return apart
+
+
+def _second(spread: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """At least E[exp(2 x)]; exp(-t) is at most 1 / (1 + t + t^2 / 2)."""
+    square = above * above
+    turn = 2 * spread
+    turn /= above
+    falling = (turn * 0.5 + 1) * turn + 1
+    grown = np.exp(2 * above)
+    grown *= spread
+    grown += square / falling
+    square += spread
+    grown /= square
+    return grown
+
+
+def _first(spread: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """At most E[exp(x)]; exp(t) is at least 1 + t + t^2 / 2, and exp(-A) at least 0."""
+    square = below * below
+    grown = (spread * 0.5 + below) * spread + square
+    square += spread
+    grown /= square
+    return np.maximum(grown, 1)
 
 
 def _pairs(vectors: np.ndarray) -> np.ndarray:

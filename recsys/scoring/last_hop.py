@@ -22,10 +22,11 @@ class Slots(NamedTuple):
     weights: np.ndarray  # [user, head, slot]
     keys: np.ndarray  # [user, head, slot, part]
     values: np.ndarray  # [user, head, slot, part]
+    item: np.ndarray | None  # [user, slot]: where slots are events
 
     def of(self, users: np.ndarray | slice) -> "Slots":
         """Some of the users."""
-        return Slots(*(field[users] for field in self))
+        return Slots(*(None if field is None else field[users] for field in self))
 
 
 class Contenders(NamedTuple):
@@ -39,7 +40,7 @@ class Contenders(NamedTuple):
 def spoken(looked: dict[str, np.ndarray]) -> Slots:
     """What ``look`` of a bundle gave, in order."""
     names = ("user_vector", "slot_weights", "slot_keys", "slot_values")
-    return Slots(*(looked[name] for name in names))
+    return Slots(*(looked[name] for name in names), item=looked.get("slot_item"))
 
 
 class Brought:
@@ -117,6 +118,15 @@ def least(user: np.ndarray, score: np.ndarray, *, users: int, k: int) -> np.ndar
     lowest[full] = score[order[last[full]]]
     lowest[full] -= ROUNDING * np.maximum(np.abs(lowest[full]), 1)
     return lowest
+
+
+def least_of_rows(score: np.ndarray, *, k: int) -> np.ndarray:
+    """The same for scores ``[user, n]``; what is out counts for nothing."""
+    if score.shape[1] < k:
+        return np.full(len(score), -np.inf, np.float32)
+    lowest = np.partition(score, score.shape[1] - k, axis=1)[:, score.shape[1] - k]
+    lowest = lowest - ROUNDING * np.maximum(np.abs(lowest), 1)
+    return np.where(lowest > OUT / 2, lowest, np.float32(-np.inf))
 
 
 def reached(lowest: np.ndarray) -> np.ndarray:

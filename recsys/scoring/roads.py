@@ -15,6 +15,7 @@ import numpy as np
 
 from recsys.errors import ConfigError
 from recsys.runtime import Bundle, Recommendations, State
+from recsys.scoring.anchors import anchored
 from recsys.scoring.certified import Certified
 from recsys.scoring.coded import Coded
 from recsys.scoring.last_hop import Brought, Contenders, Slots, spoken
@@ -165,7 +166,9 @@ def _shortcut(name: str, *, bundle: Bundle, candidates: np.ndarray) -> Shortcut 
     brought = Brought(bundle, items=candidates)
     if name == "approximate":
         return _approximate(brought)
-    return Coded(brought) if name == "codes" else Certified(brought)
+    if name == "codes":
+        return Coded(brought)
+    return Certified(brought, anchors=anchored(bundle, brought))
 
 
 def _approximate(brought: Brought) -> Shortcut:
