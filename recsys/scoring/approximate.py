@@ -9,7 +9,6 @@ import threading
 from typing import Final
 
 import numpy as np
-from usearch.index import Index
 
 from recsys.runtime import Bundle
 from recsys.scoring.certified import one_vector
@@ -27,6 +26,8 @@ class Approximate:
     """
 
     def __init__(self, brought: Brought) -> None:
+        from usearch.index import Index  # ONNX Runtime crashes where it is loaded after this
+
         self.brought = brought
         vectors = np.hstack([brought.answers, brought.bias[:, None]]).astype(np.float32)
         square = (vectors.astype(np.float64) ** 2).sum(axis=1)

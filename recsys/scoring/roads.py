@@ -6,7 +6,6 @@ may differ in the last digit, as the sums of a matrix product do at another size
 proves nothing, and says of a sample of the job's users how much it missed.
 """
 
-import importlib
 import zlib
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
@@ -16,6 +15,7 @@ import numpy as np
 from recsys.errors import ConfigError
 from recsys.runtime import Bundle, Recommendations, State
 from recsys.scoring.anchors import anchored
+from recsys.scoring.approximate import Approximate
 from recsys.scoring.certified import Certified
 from recsys.scoring.coded import Coded
 from recsys.scoring.last_hop import Brought, Contenders, Slots, spoken
@@ -173,12 +173,10 @@ def _shortcut(name: str, *, bundle: Bundle, candidates: np.ndarray) -> Shortcut 
 
 def _approximate(brought: Brought) -> Shortcut:
     try:
-        approximate = importlib.import_module("recsys.scoring.approximate")
+        return Approximate(brought)
     except ImportError as error:
         message = "road=approximate needs an index: pip install 'recsys[approximate]'"
         raise ConfigError(message) from error
-    shortcut: Shortcut = approximate.Approximate(brought)
-    return shortcut
 
 
 def _full(bundle: Bundle, asked: Asked, *, k: int, tile: int | None) -> Answer:
