@@ -44,7 +44,7 @@ function row(memory, hop, read) {
   return make(
     "tr",
     {},
-    make("th", { scope: "row" }, hopName(hop, read)),
+    make("th", { scope: "row", title: hopName(hop, read) }, make("span", {}, hopName(hop, read))),
     ...hop.weights.map((number, place) => cell(number, name(memory.slots[place]), "slot")),
     cell(hop.nothing, "nothing", "nothing"),
   );

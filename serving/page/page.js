@@ -108,7 +108,6 @@ const show = (user) =>
     shown.user = user;
     at("found").replaceChildren();
     if (!(await refresh(current))) return "";
-    at("list-title").focus({ preventScroll: true });
     document.title = `${user}: a user's memory`;
     history.replaceState(null, "", `#${encodeURIComponent(user)}`);
     return `User ${user}.`;
