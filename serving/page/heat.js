@@ -15,16 +15,18 @@ export function showHeat(memory, read, { point }) {
   at("heat-box").hidden = at("legend").hidden = !seen;
   at("cell").textContent = seen ? "" : silence(memory, read);
   const rows = seen ? hops.map((hop) => row(memory, hop, read)) : [];
-  const body = at("heat").tBodies[0];
-  body.replaceChildren(...rows);
+  const body = make("tbody", {}, ...rows); // a new one, and with it go the old listeners
+  at("heat").tBodies[0].replaceWith(body);
   if (!seen) return;
   body.rows[body.rows.length - 1].cells[1].tabIndex = 0;
-  body.onkeydown = (event) => move(event, body);
-  body.onfocusin = body.onmouseover = (event) => {
+  const telling = (event) => {
     const cell = event.target.closest("td");
     if (cell) tell(cell, memory, hops, { point });
   };
-  body.onmouseleave = () => point(null);
+  body.addEventListener("keydown", (event) => move(event, body));
+  body.addEventListener("focusin", telling);
+  body.addEventListener("mouseover", telling);
+  body.addEventListener("mouseleave", () => point(null));
 }
 
 function silence(memory, read) {
