@@ -6,7 +6,7 @@ candidates. Whatever it does not find is missing from the list: this road proves
 """
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -60,9 +60,10 @@ class Approximate:
         asks = np.hstack([asks, np.zeros((users, 1), np.float32)])
         most = int((excluded > 0).sum(axis=1).max(initial=0))
         with self._alone:
-            found = self._index.search(asks, min(WIDE * k + most, count), threads=1)
+            found: Any = self._index.search(asks, min(WIDE * k + most, count), threads=1)
         place = np.asarray(found.keys, dtype=np.int64).reshape(users, -1)
-        there = np.arange(place.shape[1]) < np.reshape(found.counts, (users, 1))
+        counts = found.counts if users > 1 else [place.shape[1]]  # one user's come without
+        there = np.arange(place.shape[1]) < np.reshape(counts, (users, 1))
         there &= ~self._excluded(place, excluded)
         user, column = np.nonzero(there)
         place = place[user, column]

@@ -106,11 +106,11 @@ class Certified:
         return likely
 
     def _moments_of(self, slots: Slots) -> list["_Moments"]:
-        known = self._anchors
-        return [
-            _moments(slots, head=head, alike=known and known.largest(slots, head=head))
-            for head in range(slots.weights.shape[1])
-        ]
+        moments = []
+        for head in range(slots.weights.shape[1]):
+            alike = None if self._anchors is None else self._anchors.largest(slots, head=head)
+            moments.append(_moments(slots, head=head, alike=alike))
+        return moments
 
     def _left(
         self, moments: list["_Moments"], likely: np.ndarray, lowest: np.ndarray

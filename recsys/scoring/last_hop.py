@@ -26,7 +26,8 @@ class Slots(NamedTuple):
 
     def of(self, users: np.ndarray | slice) -> "Slots":
         """Some of the users."""
-        return Slots(*(None if field is None else field[users] for field in self))
+        item = None if self.item is None else self.item[users]
+        return Slots(*(field[users] for field in self[:4]), item)
 
 
 class Contenders(NamedTuple):
@@ -40,7 +41,7 @@ class Contenders(NamedTuple):
 def spoken(looked: dict[str, np.ndarray]) -> Slots:
     """What ``look`` of a bundle gave, in order."""
     names = ("user_vector", "slot_weights", "slot_keys", "slot_values")
-    return Slots(*(looked[name] for name in names), item=looked.get("slot_item"))
+    return Slots(*(looked[name] for name in names), looked.get("slot_item"))
 
 
 class Brought:

@@ -43,3 +43,13 @@ def test_an_index_made_again_finds_the_same():
     )
 
     assert once.tolist() == again.tolist()
+
+
+def test_one_user_alone_finds_what_it_finds_among_others():
+    world = World(4, items=500)
+    slots, index = spoken(world.look(None)), opened(world)
+
+    together = index.contenders(world, slots, excluded=world.excluded, k=3).items
+    alone = index.contenders(world, slots.of([2]), excluded=world.excluded[[2]], k=3).items
+
+    assert among(alone[0]) == among(together[2])
