@@ -52,10 +52,11 @@ ENCODE = f"""{HEADER} encode ({EVENTS}) => ({STATES})
 }}"""
 WRITE = f"""{HEADER} write ({STATES}, {EVENT}) => ({NEXT})
 <int64 nothing = {{0}}> {{
-    next_last_item = Identity (event_item)
+    present = Greater (event_item, nothing)
+    next_last_item = Where (present, event_item, last_item)
     empty = Equal (first_item, nothing)
     next_first_item = Where (empty, event_item, first_item)
-    next_last_behaviour = Identity (event_behaviour)
+    next_last_behaviour = Where (present, event_behaviour, last_behaviour)
 }}"""
 SCORE = f"""{HEADER} score ({STATES}, int64[user,candidate] candidates)
 => (float[user,candidate] scores, float[user,candidate,slot] weights) <int64[1] one = {{1}}> {{
@@ -167,7 +168,7 @@ def write_bundle(
         "history": history,
         "explains": explains,
         "state": [
-            {"name": name, "type": "int64", "axes": ["user"], "meaning": meaning}
+            {"name": name, "type": "int64", "axes": ["user"], "width": [], "meaning": meaning}
             for name, meaning in STATE.items()
         ],
         "graphs": {

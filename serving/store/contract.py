@@ -1,12 +1,13 @@
 """What a state store promises: every user's event log, which is the truth, and states, its cache.
 
-    append ──► log of a user: position 1, 2, 3 ...        read ──► a kept state, and the events after it
-                    │  forget, forget_item                              │  encode or write (the bundle)
-                    ▼                                                   ▼
-               a new epoch: no state kept before counts          keep ──► the state, for the next read
+    append ──► log of a user: position 1, 2, 3 ...    read ──► a kept state, and later events
+                    │  forget, forget_item                          │  encode or write (the bundle)
+                    ▼                                               ▼
+               a new epoch: no state kept before counts      keep ──► the state, for the next read
 
-A store knows neither the catalogue nor the bundle: ids are text as the caller writes them, a state is
-bytes. All calls are for many users at once, block, and may come from several threads and processes.
+A store knows neither the catalogue nor the bundle: ids are text as the caller writes them, a state
+is bytes. All calls are for many users at once, block, and may come from several threads and
+processes; a process that forks opens a store of its own.
 """
 
 from abc import ABC, abstractmethod
@@ -53,7 +54,7 @@ class Kept(NamedTuple):
 class Remembered(NamedTuple):
     """What a store has of a user."""
 
-    epoch: int  # rises when something is forgotten; positions are never given twice
+    epoch: int  # rises when something is forgotten; no position of an epoch is given twice
     position: int  # of the last event; 0 where there never was one
     kept: Kept | None  # of the asked model and of this epoch
     after: Sequence[Logged]  # events later than ``kept``, all of them without one; oldest first
@@ -73,7 +74,10 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, users: Sequence[str], *, model: str) -> list[Remembered]:
-        """What is known of each user, every acknowledged event included."""
+        """What is known of each user, every acknowledged event included.
+
+        An unknown user has epoch 0 and no event. The model ``""`` has no states: all events come.
+        """
 
     @abstractmethod
     def keep(self, states: Sequence[Kept]) -> None:
@@ -81,11 +85,20 @@ class Store(ABC):
 
     @abstractmethod
     def forget(self, users: Sequence[str]) -> list[int]:
-        """Removes logs, event ids and states, from the files too; how many events each had."""
+        """Removes logs, event ids and states, from the files too; how many events each had.
+
+        Such a user is a new one afterwards, with position 1 next and an epoch never had before.
+
+        Raises:
+            StoreError: Nothing was removed, or the files still hold bytes of it: forget again.
+        """
 
     @abstractmethod
     def forget_item(self, user: str, *, item: str) -> int:
-        """Removes a user's events with this item, and the states made from them; how many."""
+        """Removes a user's events with this item, and the states made from them; how many.
+
+        Other events keep their positions. The ids of the removed ones are forgotten with them.
+        """
 
     @abstractmethod
     def users(self) -> Iterator[str]:
