@@ -65,7 +65,9 @@ def test_every_stage_of_the_image_is_of_one_python_that_the_project_supports():
 
 
 def test_the_image_installs_the_extras_of_a_service_and_no_training():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
     assert ("ARG", "EXTRAS=serve,redis") in instructions()
     heavy = ("torch", "lightning", "mlflow")
     for extra in ("serve", "redis", "gpu"):
@@ -178,7 +180,9 @@ def numbers():
     return told
 
 
-@pytest.mark.parametrize("rule", read("alerts.yaml")["groups"][0]["rules"], ids=lambda r: r["alert"])
+@pytest.mark.parametrize(
+    "rule", read("alerts.yaml")["groups"][0]["rules"], ids=lambda r: r["alert"]
+)
 def test_an_alert_asks_for_numbers_that_there_are(rule):
     told = numbers()
     for name, chosen in re.findall(r"(recsys_\w+)(?:\{([^}]*)\})?", rule["expr"]):
