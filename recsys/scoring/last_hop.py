@@ -26,8 +26,13 @@ class Slots(NamedTuple):
 
     def of(self, users: np.ndarray | slice) -> "Slots":
         """Some of the users."""
-        item = None if self.item is None else self.item[users]
-        return Slots(*(field[users] for field in self[:4]), item)
+        return Slots(
+            user=self.user[users],
+            weights=self.weights[users],
+            keys=self.keys[users],
+            values=self.values[users],
+            item=None if self.item is None else self.item[users],
+        )
 
 
 class Contenders(NamedTuple):
@@ -40,8 +45,13 @@ class Contenders(NamedTuple):
 
 def spoken(looked: dict[str, np.ndarray]) -> Slots:
     """What ``look`` of a bundle gave, in order."""
-    names = ("user_vector", "slot_weights", "slot_keys", "slot_values")
-    return Slots(*(looked[name] for name in names), looked.get("slot_item"))
+    return Slots(
+        user=looked["user_vector"],
+        weights=looked["slot_weights"],
+        keys=looked["slot_keys"],
+        values=looked["slot_values"],
+        item=looked.get("slot_item"),
+    )
 
 
 class Brought:
