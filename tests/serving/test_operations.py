@@ -27,8 +27,8 @@ def guarded(bundle, tmp_path_factory):
         for name, secret in SECRETS.items()
     ]
     (folder / "keys").write_text("# name roles sha256\n" + "".join(lines))
-    settings = ("workers=2", f"keys={folder / 'keys'}", "lifetime.watch_seconds=0.1")
-    with running(folder / "bundle", folder, *settings) as started:
+    settings = ("workers=2", "batch.patience=600", "lifetime.watch_seconds=0.1")
+    with running(folder / "bundle", folder, *settings, f"keys={folder / 'keys'}") as started:
         started.happened("ready", times=2)
         yield started, folder / "bundle"
 
@@ -51,7 +51,7 @@ ASKED = (
 @pytest.mark.parametrize(("method", "path", "body", "role"), ASKED)
 def test_a_key_opens_what_its_roles_say_and_nothing_else(guarded, method, path, body, role):
     with client(guarded[0]) as api:
-        for wrong in ({}, {"X-API-Key": "x"}, {"Authorization": "Bearer "}, {"X-API-Key": ""}):
+        for wrong in ({}, {"X-API-Key": "x"}, {"Authorization": "Bearer"}, {"X-API-Key": ""}):
             assert api.request(method, path, json=body, headers=wrong).status_code == 401
         for name, roles in ROLES.items():
             found = api.request(method, path, json=body, headers=as_caller(name)).status_code
