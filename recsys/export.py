@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from recsys import console
 from recsys.bundle.assembly import assemble_bundle
+from recsys.bundle.lowering import check_precision, lower
 from recsys.config import CONF
 from recsys.folder import published, refuse_existing
 from recsys.run import METRICS, best_model, open_data, open_run
@@ -22,6 +23,7 @@ def main(cfg: DictConfig) -> None:
     """Traces, compares, publishes."""
     out = Path(str(cfg.out))
     refuse_existing(out, overwrite=cfg.overwrite)
+    check_precision(cfg.precision)
     run = open_run(Path(str(cfg.run)))
     prepared = open_data(run)
     scorer = best_model(run, prepared=prepared)
@@ -35,12 +37,18 @@ def main(cfg: DictConfig) -> None:
         parity = assemble_bundle(
             scorer.model.cpu(), folder, prepared=prepared, history=scorer.history, facts=facts
         )
+        lost = None
+        if cfg.precision != "float32":
+            lost = lower(folder, precision=cfg.precision, prepared=prepared, history=scorer.history)
         sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
     if keep(run.folder, files=[out / name for name in sizes], under="bundle"):
         logger.info("the bundle is kept in the MLflow run of '%s' too", run.folder)
     console.table(f"bundle {out}", ["file", "bytes"], sizes.items())
     shown = [[what, f"{value:.3g}"] for what, value in parity._asdict().items()]
     console.table("parity with PyTorch", ["what", "value"], shown)
+    if lost is not None:
+        shown = [[what, f"{value:.3g}"] for what, value in lost._asdict().items()]
+        console.table(f"{cfg.precision} beside float32", ["what", "value"], shown)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 # From the bottom to the top: a module imports from its own layer and from those below.
 LAYERS = (
-    {"errors", "timestamps", "tables", "folder", "config", "console", "hardware", "runtime"},
+    {"errors", "timestamps", "tables", "folder", "config", "console", "hardware"}
+    | {"manifest", "runtime"},
     {"source", "data", "health"},
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
@@ -36,7 +37,7 @@ LAYERS = (
 LETTERS = ("input", "memory", "output", "response")
 DOORS = {
     "mlflow": {"recsys.tracking"},
-    "onnxruntime": {"recsys.runtime"},
+    "onnxruntime": {"recsys.runtime", "recsys.bundle.precision"},
     "hydra": {f"recsys.{stage}" for stage in STAGES}
     | {"recsys.cli", "recsys.complaint", "recsys.run", "recsys.fitting"},
     "lightning": {"recsys.system", "recsys.data.datamodule", "recsys.tracking"}

@@ -4,6 +4,7 @@ An export takes seconds, so only the output that a memory asks for is tried with
 """
 
 from pathlib import Path
+from shutil import copytree
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from recsys import runtime
 from recsys.bundle.assembly import assemble_bundle
 from recsys.bundle.graphs import FAINT, REASONS
+from recsys.bundle.lowering import lower
 from recsys.bundle.tracing import graphs, state_names, trace_all
+from recsys.errors import ArtifactError
 from recsys.folder import fingerprint
 from recsys.model import MemoryRecommender
 from recsys.scoring.certified import Catalogue
@@ -257,6 +260,27 @@ def test_the_manifest_tells_what_every_tensor_means(exported):
     }
     assert set(manifest["tensors"]) == used - state
     assert manifest["explains"] == ("because_items" in used)
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_fewer_bits_answer_nearly_the_same_or_are_refused(
+    exported, prepared, tmp_path, precision
+):
+    folder = copytree(exported.folder, tmp_path / "bundle")
+    try:
+        found = lower(folder, precision=precision, prepared=prepared, history=HISTORY)
+    except ArtifactError as refused:
+        assert precision == "int8"  # every memory holds at float16
+        assert "precision=int8" in str(refused) or "nothing that" in str(refused)
+        kept = {file.name: fingerprint(file) for file in exported.folder.iterdir()}
+        assert {file.name: fingerprint(file) for file in folder.iterdir()} == kept
+        return
+    bundle = runtime.load(folder, graphs=(*runtime.GRAPHS, *runtime.APART), device="cpu")
+    assert bundle.manifest["precision"] == precision
+    assert (found.users, found.seen_items) == (bundle.manifest["fidelity"]["users"], 0)
+    state = bundle.encode(arrays(histories(users=4)))
+    for entry in bundle.manifest["state"]:
+        assert state[entry["name"]].dtype == entry["type"]
 
 
 def test_a_second_export_of_the_same_process_is_as_right_as_the_first(tmp_path):
