@@ -23,6 +23,8 @@ from recsys.manifest import FORMAT as FORMAT
 from recsys.manifest import GRAPHS as GRAPHS
 from recsys.manifest import MANIFEST as MANIFEST
 from recsys.manifest import verified
+from recsys.recommendations import Recommendations as Recommendations
+from recsys.recommendations import merge as merge
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
@@ -40,13 +42,14 @@ class Events(NamedTuple):
     behaviour: np.ndarray  # int64 [user, event]: 0 for none, else place in manifest["behaviours"]
 
 
-class Recommendations(NamedTuple):
-    """The best candidates of each user, best first; equal scores stand by catalogue index."""
+class Scored(NamedTuple):
+    """Scores of given items and, where the memory has slots to read, how they were read."""
 
-    items: np.ndarray  # int64 [user, k]: 0 where nothing was left to recommend
-    scores: np.ndarray  # float32 [user, k]: meaningless where items is 0
-    because_items: np.ndarray | None  # int64 [user, k, reason]: 0 for no reason
-    because_weights: np.ndarray | None  # float32 [user, k, reason]
+    scores: np.ndarray  # float32 [user, candidate]
+    weights: np.ndarray | None  # float32 [user, candidate, slot]: None where nothing explains
+    hop_weights: np.ndarray | None  # float32 [user, hop, slot]: None without context hops
+    slot_item: np.ndarray | None  # int64 [user, slot]: None where there are no weights at all
+    slot_age: np.ndarray | None  # int64 [user, slot]: as slot_item
 
 
 class Bundle:
@@ -75,7 +78,7 @@ class Bundle:
     def encode(self, events: Events) -> State:
         """The state after these events, of which a user has at most ``history``."""
         assert events.item.shape[1] <= self.history
-        return self._run("encode", self._events(events))
+        return self.run("encode", self._events(events))
 
     def hold(self, events: Events) -> Held:
         """As ``encode``, but the state stays on the device, for ``look`` and ``recommend`` alone.
@@ -94,18 +97,14 @@ class Bundle:
 
     def write(self, state: State, *, event: Events) -> State:
         """The state after one more event of each user; arrays of ``event`` are ``[user]``."""
-        following = self._run("write", state | self._events(event))
+        following = self.run("write", state | self._events(event))
         return {name: following[f"next_{name}"] for name in self.state}
 
-    def score(
-        self, state: State, *, candidates: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Scores ``[user, candidate]`` of given items, and how much each slot counted.
-
-        The weights ``[user, candidate, slot]`` are ``None`` for a memory that cannot explain.
-        """
-        result = self._run("score", state | {"candidates": candidates})
-        return result["scores"], result.get("weights")
+    def score(self, state: State, *, candidates: np.ndarray) -> Scored:
+        """Scores of given items ``[user, candidate]``, and how much each slot counted."""
+        result = self.run("score", state | {"candidates": candidates})
+        told = {name: result.get(name) for name in Scored._fields[1:]}
+        return Scored(scores=result["scores"], **told)
 
     @property
     def certifies(self) -> bool:
@@ -114,11 +113,11 @@ class Bundle:
 
     def look(self, state: State | Held) -> dict[str, np.ndarray]:
         """The last hop before anybody asks; the manifest tells what the arrays mean."""
-        return self._run("look", state)
+        return self.run("look", state)
 
     def ask(self, candidates: np.ndarray) -> dict[str, np.ndarray]:
         """What these candidates bring to the last hop, for every user the same."""
-        return self._run("ask", {"candidates": candidates})
+        return self.run("ask", {"candidates": candidates})
 
     def recommend(
         self,
@@ -152,7 +151,7 @@ class Bundle:
     ) -> Recommendations:
         length = np.array(min(k, len(candidates)), dtype=np.int64)
         feeds = {"candidates": candidates, "excluded": excluded, "k": length}
-        result = self._run("recommend", {**state, **feeds})
+        result = self.run("recommend", {**state, **feeds})
         return Recommendations(
             items=result["items"],
             scores=result["scores"],
@@ -163,9 +162,15 @@ class Bundle:
     def _events(self, events: Events) -> State:
         return {f"event_{name}": values for name, values in events._asdict().items()}
 
-    def _run(
+    def signature(self, graph: str) -> tuple[list[Any], list[Any]]:
+        """What a graph takes and gives: objects with ``name``, ``type`` and ``shape``."""
+        session = self._sessions[graph]
+        return session.get_inputs(), session.get_outputs()
+
+    def run(
         self, graph: str, feeds: Mapping[str, np.ndarray | onnxruntime.OrtValue]
     ) -> dict[str, np.ndarray]:
+        """All outputs of a graph, by name; the manifest tells what they mean."""
         outputs = self.manifest["graphs"][graph]["outputs"]
         session = self._sessions[graph]
         if not any(isinstance(values, onnxruntime.OrtValue) for values in feeds.values()):
@@ -254,26 +259,3 @@ def _session(path: Path, provider: str, *, threads: int) -> onnxruntime.Inferenc
         reason = str(error).splitlines()[0]
         message = f"'{path}' cannot be run ({reason}): export it again"
         raise ArtifactError(message) from error
-
-
-def merge(best: Recommendations, found: Recommendations, *, k: int) -> Recommendations:
-    """The best ``k`` of two lists per user, where every index of ``found`` is the higher one."""
-    items = np.concatenate([best.items, found.items], axis=1)
-    scores = np.concatenate([best.scores, found.scores], axis=1)
-    order = np.lexsort((-scores, items == 0), axis=1)[:, :k]  # stable: ties stay by index
-    return Recommendations(
-        items=np.take_along_axis(items, order, axis=1),
-        scores=np.take_along_axis(scores, order, axis=1),
-        because_items=_choose(best.because_items, found.because_items, order=order),
-        because_weights=_choose(best.because_weights, found.because_weights, order=order),
-    )
-
-
-def _choose(
-    best: np.ndarray | None, found: np.ndarray | None, *, order: np.ndarray
-) -> np.ndarray | None:
-    """Reasons, or their weights, in the order of the merged list."""
-    if best is None or found is None:
-        return None
-    both = np.concatenate([best, found], axis=1)
-    return np.take_along_axis(both, order[:, :, None], axis=1)

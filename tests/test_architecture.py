@@ -23,8 +23,18 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 # From the bottom to the top: a module imports from its own layer and from those below.
 LAYERS = (
-    {"errors", "timestamps", "tables", "folder", "config", "console", "hardware"}
-    | {"manifest", "runtime"},
+    {
+        "errors",
+        "timestamps",
+        "tables",
+        "folder",
+        "config",
+        "console",
+        "hardware",
+        "runtime",
+        "recommendations",
+        "manifest",
+    },
     {"source", "data", "health"},
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
     {"model"},
@@ -151,7 +161,7 @@ def test_a_library_has_one_door(library):
     assert users <= DOORS[library]
 
 
-@pytest.mark.parametrize("stage", ["prepare", "score", "runtime", "doctor"])
+@pytest.mark.parametrize("stage", ["prepare", "score", "export", "runtime", "doctor"])
 def test_what_runs_without_training_loads_no_torch(stage):
     heavy = {"torch", "lightning", "mlflow", "torchmetrics", "onnx", "jaxtyping", "pandas"}
     assert loaded(f"recsys.{stage}") & heavy == set()

@@ -142,7 +142,7 @@ def test_a_graph_that_answers_otherwise_is_not_published(
 def test_an_older_bundle_stays_where_the_new_one_is_refused(run, bundle, tmp_path, monkeypatch):
     old = shutil.copytree(bundle, tmp_path / "out")
     before = {file.name: fingerprint(file) for file in old.iterdir()}
-    wrong = assembly.Parity(39, 0.5, 1.0, 0, 0.0)
+    wrong = assembly.Parity(39, 0.5, 1.0, 0, 0.0, 0.0)
     monkeypatch.setattr(assembly, "compare", lambda *_, **__: wrong)
     monkeypatch.setattr(assembly, "trace_all", lambda _, folder, names: copied(bundle, folder))
     with pytest.raises(ArtifactError, match=r"score_error=0\.5"):

@@ -98,11 +98,10 @@ def test_a_written_event_gives_the_state_of_the_longer_history(bundle):
 def test_score_reads_the_given_candidates(bundle, table):
     state = bundle.encode(events([3], [4, 9]))
 
-    scores, weights = bundle.score(state, candidates=np.array([[5, 6], [7, 5]]))
+    scored = bundle.score(state, candidates=np.array([[5, 6], [7, 5]]))
 
-    assert scores.tolist() == [table[3, [5, 6]].tolist(), table[9, [7, 5]].tolist()]
-    assert weights is not None
-    assert weights.shape == (2, 2, 1)
+    assert scored.scores.tolist() == [table[3, [5, 6]].tolist(), table[9, [7, 5]].tolist()]
+    assert scored.weights.shape == (2, 2, 1)
 
 
 @settings(deadline=None, max_examples=60)
@@ -155,7 +154,7 @@ def test_a_memory_that_cannot_explain_gives_no_reasons(tmp_path):
 
     assert lists.items.tolist() == [[2, 0]]
     assert (lists.because_items, lists.because_weights) == (None, None)
-    assert bundle.score(state, candidates=np.array([[1]]))[1] is None
+    assert bundle.score(state, candidates=np.array([[1]])).weights is None
 
 
 def test_merged_lists_keep_a_candidate_however_low_its_score(bundle):

@@ -55,7 +55,8 @@ def assemble_bundle(
     parity = compare(model, bundle, prepared=prepared, history=history)
     write_json(folder / runtime.MANIFEST, manifest | {"parity": parity._asdict()})
     logger.info(
-        "parity on %d users: score error %.1e, list overlap %.3f, seen items %d, write error %.1e",
+        "parity on %d users: score error %.1e, list overlap %.3f, seen items %d, write error %.1e, "
+        "read error %.1e",
         *parity,
     )
     parity.check()

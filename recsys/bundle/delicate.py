@@ -1,8 +1,8 @@
 """Which nodes of a graph keep float32 when the rest of it computes in float16.
 
-    out of range     what reads or makes a number that float16 does not hold, such as seconds
-    rounded          whatever an index is made from: a digit less is another row of a table
-    guarded          what is kept away from zero by a number that is zero in float16, to divide by it
+out of range     what reads or makes a number that float16 does not hold, such as seconds
+rounded          whatever an index is made from: a digit less is another row of a table
+guarded          what is kept away from zero by a number that is zero in float16, to divide by it
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,4 +65,4 @@ def _guarded(nodes: Sequence[NodeProto], numbers: set[str], tensors: Tensors) ->
 
 
 def _faint(values: np.ndarray) -> bool:
-    return values.size == 1 and bool((0 < np.abs(values)).all() and (np.abs(values) < FAINT).all())
+    return values.size == 1 and bool((np.abs(values) > 0).all() and (np.abs(values) < FAINT).all())

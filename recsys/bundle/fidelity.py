@@ -99,8 +99,8 @@ def _ask(bundle: runtime.Bundle, asks: Question) -> _Lists:
     state = bundle.encode(events)
     best = bundle.recommend(state, candidates=candidates, excluded=out, k=min(K, bundle.items))
     some = np.repeat(candidates[None, :SCORED], len(out), axis=0)
-    scored, _ = bundle.score(state, candidates=some)
-    written, _ = bundle.score(_written(bundle, events), candidates=some)
+    scored = bundle.score(state, candidates=some).scores
+    written = bundle.score(_written(bundle, events), candidates=some).scores
     return _Lists(best.items, best.scores, scored, written)
 
 

@@ -54,19 +54,34 @@ class Write(nn.Module):
 
 
 class Score(nn.Module):
-    """State and candidates of each user's own -> scores, and how much each slot counted."""
+    """State and candidates of each user's own -> scores, how much each slot counted in each hop."""
 
     def __init__(self, model: MemoryRecommender) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, state: Fields, candidates: Tensor) -> Fields:
-        """Candidates are int64 ``[user, candidate]``."""
+        """Candidates are int64 ``[user, candidate]``; the names are those of ``told_by_score``."""
         view = self.model.look(_state(self.model, state))
         scores = self.model.own_scores(view, candidates)
-        if not self.model.explains:
-            return (scores,)
-        return scores, self.model.effect(view, candidates).weights
+        weights = (self.model.effect(view, candidates).weights,) if self.model.explains else ()
+        hops = (view.hops[:, :, 0],) if view.hops.shape[1] else ()
+        read = (*weights, *hops)
+        return (scores, *read, *_origins(view)) if read else (scores,)
+
+
+def told_by_score(model: MemoryRecommender, state: Fields) -> list[str]:
+    """What ``Score`` tells of this model, in its order; ``state`` is any of its states."""
+    weights = ["weights"] if model.explains else []
+    hops = ["hop_weights"] if model.look(_state(model, state)).hops.shape[1] else []
+    read = [*weights, *hops]
+    return ["scores", *read, "slot_item", "slot_age"] if read else ["scores"]
+
+
+def _origins(view: View) -> Fields:
+    """Which item each slot came from, and how many events ago; -1 where a slot is empty."""
+    age = torch.where(view.slots.filled, view.slots.age, -1)
+    return view.slots.item, age[:, 0]
 
 
 class Recommend(nn.Module):

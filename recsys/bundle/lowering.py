@@ -1,4 +1,4 @@
-"""A bundle of float32 becomes one of fewer bits in the same folder, if it answers nearly the same."""
+"""A bundle of float32 becomes one of fewer bits in its folder, if it answers nearly the same."""
 
 import json
 import logging
@@ -78,7 +78,7 @@ def _convert(
             converted = graphs.to_float16(source, target, feeds=feeds[name])
         else:
             converted = graphs.to_int8(source, target)
-        graphs.runs(target)
+        graphs.runs(target, precision=precision)
         described[name] = graph | {"sha256": fingerprint(target)}
         kept[name] = converted._asdict()
     if not any(count["changed"] for count in kept.values()):

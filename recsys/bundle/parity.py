@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recsys import runtime
 from recsys.data.batches import Events, Question, asked, question
@@ -26,6 +27,7 @@ class Parity(NamedTuple):
     list_overlap: float  # share of list places whose score PyTorch also gives to that place
     seen_items: int  # listed although the user had them
     write_error: float  # the same where the last event was not encoded but written
+    read_error: float  # largest of a read weight, of candidates and of context hops
 
     def check(self) -> None:
         """Raises ArtifactError where the graphs must not be published."""
@@ -34,6 +36,7 @@ class Parity(NamedTuple):
             "list_overlap": self.list_overlap < 1,
             "seen_items": self.seen_items > 0,
             "write_error": not self.write_error <= TOLERANCE,
+            "read_error": not self.read_error <= TOLERANCE,
         }
         if any(wrong.values()):
             names = ", ".join(f"{name}={getattr(self, name):g}" for name in wrong if wrong[name])
@@ -62,6 +65,7 @@ def compare(
         list_overlap=min(one.list_overlap for one in found),
         seen_items=sum(one.seen_items for one in found),
         write_error=float(np.max([one.write_error for one in found])),
+        read_error=float(np.max([one.read_error for one in found])),
     )
 
 
@@ -95,6 +99,7 @@ def _compare_batch(
         list_overlap=float((alike & (left == due)).mean()),
         seen_items=int((np.take_along_axis(seen, lists.items, axis=1) & left).sum()),
         write_error=_error(bundle, written, candidates=some, expected=expected, scale=scale),
+        read_error=_read_error(model, bundle, state=state, events=asks.events, candidates=some),
     )
 
 
@@ -108,8 +113,34 @@ def _error(
 ) -> float:
     """How far the score graph is from PyTorch."""
     asked_items = candidates[None].repeat(len(expected), axis=0)
-    scores, _ = bundle.score(state, candidates=asked_items)
+    scores = bundle.score(state, candidates=asked_items).scores
     return float((np.abs(scores - expected[:, candidates]) / scale).max())
+
+
+def _read_error(
+    model: MemoryRecommender,
+    bundle: runtime.Bundle,
+    *,
+    state: runtime.State,
+    events: Events,
+    candidates: np.ndarray,
+) -> float:
+    """How far the read weights of the score graph are from PyTorch."""
+    own = candidates[None].repeat(len(events.item), axis=0)
+    found = bundle.score(state, candidates=own)
+    with torch.inference_mode():
+        view = model.look(model.write(model.memory.initial_state(len(own)), events))
+        wanted = [(found.hop_weights, view.hops[:, :, 0])] if view.hops.shape[1] else []
+        if model.explains:
+            wanted.append((found.weights, model.effect(view, torch.from_numpy(own)).weights))
+    return max((_apart_by(*pair) for pair in wanted), default=0.0)
+
+
+def _apart_by(found: np.ndarray | None, wanted: Tensor) -> float:
+    """The largest difference; infinite where nothing was told."""
+    if found is None or found.shape != wanted.shape:
+        return float("inf")
+    return float(np.abs(found - wanted.numpy()).max(initial=0))
 
 
 def _apart(

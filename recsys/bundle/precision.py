@@ -84,13 +84,15 @@ def _unshaped(graph: onnx.GraphProto) -> None:
                 _unshaped(attribute.g)
 
 
-def runs(file: Path) -> None:
+def runs(file: Path, *, precision: str) -> None:
     """Raises ArtifactError where ONNX Runtime refuses the graph."""
     try:
         onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions have no parent of their own
         reason = str(error).splitlines()[0]
-        message = f"{file.name} cannot be run at this precision ({reason}): export as float32"
+        message = (
+            f"{file.name} cannot be run at precision={precision} ({reason}): export as float32"
+        )
         raise ArtifactError(message) from error
 
 

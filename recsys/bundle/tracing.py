@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from recsys.bundle.graphs import Ask, Encode, Fields, Look, Recommend, Score, Write
+from recsys.bundle.graphs import (
+    Ask,
+    Encode,
+    Fields,
+    Look,
+    Recommend,
+    Score,
+    Write,
+    told_by_score,
+)
 from recsys.memory.contract import Memory
 from recsys.model import MemoryRecommender
 from recsys.output.candidate_read import Asking, CandidateRead, Spoken
@@ -54,7 +63,7 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
             example=(state, torch.tensor([[1, 2, 3], [2, 3, 1]])),
             dynamic=(axes, _AXIS),
             inputs=[*names, "candidates"],
-            outputs=["scores", "weights"] if model.explains else ["scores"],
+            outputs=told_by_score(model, state),
         ),
         "recommend": Graph(
             module=Recommend(model, items=items),

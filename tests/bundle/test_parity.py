@@ -15,7 +15,9 @@ from tests.contract.parts import ITEMS, recommender
 from tests.evaluation.tiny import prepared
 
 HISTORY = 6
-FINE = Parity(users=39, score_error=2e-6, list_overlap=1.0, seen_items=0, write_error=1e-6)
+FINE = Parity(
+    users=39, score_error=2e-6, list_overlap=1.0, seen_items=0, write_error=1e-6, read_error=1e-6
+)
 
 
 class StandIn:
@@ -51,7 +53,17 @@ class StandIn:
 
     def score(self, state, *, candidates):
         wrong = {"score": 0.01, "nan": np.nan}.get(self.fault, 0)
-        return self._scores(state, candidates) + wrong * (candidates == 3), None
+        scores = self._scores(state, candidates) + wrong * (candidates == 3)
+        with torch.no_grad():
+            view = self.model.look(state)
+            read = self.model.explains and self.model.effect(view, torch.from_numpy(candidates))
+        weights = read.weights.numpy() if read else None
+        hops = view.hops[:, :, 0].numpy()
+        if self.fault == "weights":
+            weights = weights + 0.01
+        if self.fault == "hops":
+            hops = hops[:, :, 1:]
+        return runtime.Scored(scores, weights, hops, slot_item=None, slot_age=None)
 
     def recommend(self, state, *, candidates, excluded, k):
         shown = np.repeat(candidates[None], len(excluded), axis=0)
@@ -104,6 +116,7 @@ def test_equal_answers_pass(world, memory):
     assert parity.list_overlap == 1
     assert parity.seen_items == 0
     assert parity.write_error < 1e-5
+    assert parity.read_error < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -129,12 +142,19 @@ def test_a_fault_of_the_last_hop_taken_apart_is_refused(world, fault):
         compared(world, fault, memory="key_value").check()
 
 
+@pytest.mark.parametrize("fault", ["weights", "hops"])
+def test_a_fault_of_what_was_read_is_refused(world, fault):
+    with pytest.raises(ArtifactError, match="read_error"):
+        compared(world, fault, memory="key_value").check()
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"score_error": 0.25}, "score_error=0.25;"),
         ({"score_error": float("nan")}, "score_error=nan;"),
         ({"write_error": float("nan")}, "write_error=nan;"),
+        ({"read_error": float("nan")}, "read_error=nan;"),
         ({"list_overlap": 0.98}, "list_overlap=0.98;"),
         ({"seen_items": 3, "write_error": 1.5}, "seen_items=3, write_error=1.5;"),
     ],

@@ -163,5 +163,5 @@ def test_products_of_int8_are_within_a_step_of_their_range(tmp_path):
 
 def test_a_graph_that_cannot_run_is_named(tmp_path):
     (tmp_path / "look.onnx").write_bytes(b"no graph")
-    with pytest.raises(precision.ArtifactError, match=r"look.onnx cannot be run at this precision"):
-        precision.runs(tmp_path / "look.onnx")
+    with pytest.raises(precision.ArtifactError, match=r"look.onnx cannot be run at precision=int8"):
+        precision.runs(tmp_path / "look.onnx", precision="int8")

@@ -103,14 +103,36 @@ def test_states_and_scores_equal_pytorch_at_sizes_never_traced(exported, users, 
     assert_same(state, expected)
     draw = torch.Generator().manual_seed(0)
     own = torch.randint(1, ITEMS + 1, (users, candidates), generator=draw)
-    scores, weights = bundle.score(state, candidates=own.numpy())
+    found = bundle.score(state, candidates=own.numpy())
     with torch.no_grad():
         view = model.look(expected)
-        torch.testing.assert_close(torch.from_numpy(scores), model.own_scores(view, own), **CLOSE)
+        np.testing.assert_allclose(found.scores, model.own_scores(view, own), **CLOSE)
         if model.explains:
-            told = model.effect(view, own).weights
-            torch.testing.assert_close(torch.from_numpy(weights), told, **CLOSE)
-    assert (weights is None) == (not model.explains)
+            np.testing.assert_allclose(found.weights, model.effect(view, own).weights, **CLOSE)
+    assert (found.weights is None) == (not model.explains)
+
+
+def test_every_context_hop_tells_what_it_read_and_every_slot_its_event(exported):
+    model, _, bundle = exported
+    past = histories(users=4, events=HISTORY)
+    found = bundle.score(bundle.encode(arrays(past)), candidates=np.ones((4, 2), int))
+    with torch.no_grad():
+        view = model.look(written(model, past))
+    assert (found.hop_weights is None) == (view.hops.shape[1] == 0)
+    assert (found.slot_item is None) == (found.hop_weights is None and not model.explains)
+    if found.hop_weights is not None:
+        np.testing.assert_allclose(found.hop_weights, view.hops[:, :, 0], **CLOSE)
+        assert (found.hop_weights.sum(axis=2) <= 1 + 1e-5).all()
+        assert (found.hop_weights[:3].sum(axis=2) > 0).all()
+        assert (found.hop_weights.swapaxes(0, 1)[:, found.slot_age < 0] == 0).all()
+    if found.slot_item is not None:
+        from_events = found.slot_item > 0
+        assert (found.slot_age[from_events] >= 0).all()
+        assert from_events.any() or not model.memory.remembers
+        for user, slot in zip(*from_events.nonzero(), strict=True):
+            newest_first = past.item[user][past.present[user]].flip(0)
+            age = found.slot_age[user, slot]
+            assert newest_first[age] == found.slot_item[user, slot]
 
 
 def test_writing_event_by_event_equals_encoding_at_once_and_pytorch(exported):
@@ -121,8 +143,8 @@ def test_writing_event_by_event_equals_encoding_at_once_and_pytorch(exported):
         event = runtime.Events(*(field[:, place].numpy() for field in past[:3]))
         state = bundle.write(state, event=event)
     everybody = np.repeat(CATALOGUE[None], 4, axis=0)
-    stepwise, _ = bundle.score(state, candidates=everybody)
-    once, _ = bundle.score(bundle.encode(arrays(past)), candidates=everybody)
+    stepwise = bundle.score(state, candidates=everybody).scores
+    once = bundle.score(bundle.encode(arrays(past)), candidates=everybody).scores
     with torch.no_grad():
         expected = model(past, torch.from_numpy(CATALOGUE)).numpy()
     np.testing.assert_allclose(stepwise, once, **CLOSE)
@@ -262,25 +284,32 @@ def test_the_manifest_tells_what_every_tensor_means(exported):
     assert manifest["explains"] == ("because_items" in used)
 
 
-@pytest.mark.parametrize("precision", ["float16", "int8"])
-def test_fewer_bits_answer_nearly_the_same_or_are_refused(
-    exported, prepared, tmp_path, precision
-):
+def test_float16_answers_nearly_the_same(exported, prepared, tmp_path):
     folder = copytree(exported.folder, tmp_path / "bundle")
-    try:
-        found = lower(folder, precision=precision, prepared=prepared, history=HISTORY)
-    except ArtifactError as refused:
-        assert precision == "int8"  # every memory holds at float16
-        assert "precision=int8" in str(refused) or "nothing that" in str(refused)
-        kept = {file.name: fingerprint(file) for file in exported.folder.iterdir()}
-        assert {file.name: fingerprint(file) for file in folder.iterdir()} == kept
-        return
+    found = lower(folder, precision="float16", prepared=prepared, history=HISTORY)
     bundle = runtime.load(folder, graphs=(*runtime.GRAPHS, *runtime.APART), device="cpu")
-    assert bundle.manifest["precision"] == precision
-    assert (found.users, found.seen_items) == (bundle.manifest["fidelity"]["users"], 0)
+    assert (bundle.manifest["precision"], found.seen_items) == ("float16", 0)
+    assert bundle.manifest["fidelity"] == found._asdict()
     state = bundle.encode(arrays(histories(users=4)))
     for entry in bundle.manifest["state"]:
         assert state[entry["name"]].dtype == entry["type"]
+
+
+def test_int8_answers_nearly_the_same_or_is_refused_with_its_losses(exported, prepared, tmp_path):
+    folder = copytree(exported.folder, tmp_path / "bundle")
+    before, refused = {file.name: fingerprint(file) for file in folder.iterdir()}, None
+    try:
+        found = lower(folder, precision="int8", prepared=prepared, history=HISTORY)
+    except ArtifactError as error:
+        refused = str(error)
+    after = {file.name: fingerprint(file) for file in folder.iterdir()}
+    if refused is None:
+        found.check("int8")
+        assert after.keys() == before.keys()
+        assert after["recommend.onnx"] != before["recommend.onnx"]
+    else:
+        assert "precision=int8" in refused
+        assert after == before
 
 
 def test_a_second_export_of_the_same_process_is_as_right_as_the_first(tmp_path):

@@ -114,7 +114,13 @@ def test_a_job_on_cuda_has_the_lists_of_a_job_on_the_cpu(folder, tmp_path):
     jobs = {}
     for device in ("cpu", "cuda"):
         words = [f"{tmp_path}/histories.parquet", f"out={tmp_path}/{device}", f"device={device}"]
-        command = [sys.executable, "-m", "recsys.score", f"bundle={folder}", f"histories={words[0]}"]
+        command = [
+            sys.executable,
+            "-m",
+            "recsys.score",
+            f"bundle={folder}",
+            f"histories={words[0]}",
+        ]
         subprocess.run([*command, *words[1:]], check=True, cwd=ROOT)
         jobs[device] = pl.read_parquet(tmp_path / device / "part-*.parquet")
         told = json.loads((tmp_path / device / "summary.json").read_text())

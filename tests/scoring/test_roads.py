@@ -90,7 +90,7 @@ def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
     item = np.array([[3, 5, 9, 0], [7, 0, 0, 0], [0, 0, 0, 0]])
     state = bundle.encode(runtime.Events(item, item * 60, 0 * item))
     everything = np.arange(1, bundle.items + 1)
-    wanted, _ = bundle.score(state, candidates=np.repeat(everything[None], 3, axis=0))
+    wanted = bundle.score(state, candidates=np.repeat(everything[None], 3, axis=0)).scores
 
     found = Catalogue(bundle, items=everything).scores(bundle, state)
 

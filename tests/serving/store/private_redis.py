@@ -39,6 +39,10 @@ class PrivateRedis:
         self.process.kill()
         self.process.wait()
 
+    def restart(self):
+        self.kill()
+        self.start()
+
     def _wait(self):
         for _ in range(1000):
             try:

@@ -5,27 +5,37 @@ import threading
 import pytest
 
 from serving.store.contract import Kept, Logged, Receipt, Remembered, StoreError
-from tests.serving.store.stores import KINDS, log, opened, write
+from tests.serving.store.stores import KINDS, log, place, write
+from tests.serving.store.writers import crowd
 
 NOTHING = Remembered(epoch=0, position=0, kept=None, after=())
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def shared(request, tmp_path_factory):
-    with opened(request.param, tmp_path_factory.mktemp("store")) as found:
+def make(request, tmp_path_factory):
+    with place(request.param, tmp_path_factory.mktemp("store")) as found:
         yield found
 
 
-@pytest.fixture
-def again(shared):
-    """The store of all tests of a kind, empty: one more opening of it each time."""
-    shared.store.forget(list(shared.store.users()))
-    return shared.again
+@pytest.fixture(scope="module")
+def shared(make):
+    store = make()
+    yield store
+    store.close()
 
 
 @pytest.fixture
-def store(again, shared):
-    return shared.store
+def store(shared):
+    shared.forget(list(shared.users()))
+    return shared
+
+
+@pytest.fixture
+def second(make):
+    """The same once more, as another worker or replica opens it."""
+    store = make()
+    yield store
+    store.close()
 
 
 def kept(store, user, *, model="m", body=b"state"):
@@ -224,10 +234,9 @@ def test_every_user_is_listed_once_while_others_write(store):
     assert names <= set(found)
 
 
-def test_what_is_acknowledged_is_there_when_opened_again(store, again):
+def test_what_is_acknowledged_is_there_for_another_worker(store, second):
     store.append([write("ann", 1, event_id="a")])
     store.keep([kept(store, "ann")])
-    second = again()
     second.ready()
     assert second.read(["ann"], model="m") == store.read(["ann"], model="m")
     assert second.append([write("ann", 1, event_id="a")]) == [Receipt(1, True)]
@@ -273,10 +282,20 @@ def test_a_hundred_threads_write_to_one_user_in_the_order_acknowledged(store):
     assert [position for position, _ in order] == list(range(1, 1001))
 
 
-def test_a_closed_store_refuses(again):
-    store = again()
-    store.close()
+def test_a_thousand_writers_to_one_user_end_in_the_order_acknowledged(store, make):
+    found = crowd(make, processes=4, threads=250)
+    by_position = sorted(found, key=lambda row: row.position)
+    assert [row.position for row in by_position] == list(range(1, 1001))
+    assert log(store, "ann") == [(row.position, row.event_id) for row in by_position]
+    first = float("inf")
+    for row in reversed(by_position):  # who was answered before another asked stands before it
+        assert row.sent < first
+        first = min(first, row.acknowledged)
+
+
+def test_a_closed_store_refuses(second):
+    second.close()
     with pytest.raises(StoreError, match="closed"):
-        store.append([write("ann", 1)])
+        second.append([write("ann", 1)])
     with pytest.raises(StoreError, match="closed"):
-        store.ready()
+        second.ready()
