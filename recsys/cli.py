@@ -17,6 +17,7 @@ STAGES = {
     "evaluate": "a run, or any system's lists, measured on held-out items",
     "export": "a run to a bundle of ONNX graphs, published only if they agree with PyTorch",
     "score": "a bundle and a table of histories to recommendations",
+    "serve": "a bundle to an online service whose memory learns from every event",
     "probe": "does a memory's mechanism work? the literature's own tasks",
     "doctor": "what is installed, what works, what is wrong and how to mend it",
 }
