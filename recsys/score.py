@@ -24,6 +24,7 @@ from recsys.errors import ConfigError
 from recsys.hardware import processors
 from recsys.scoring import shard
 from recsys.scoring.checks import Limits
+from recsys.scoring.forecast import forecast
 from recsys.scoring.job import Output, Result, Standard, score
 from recsys.scoring.plan import Options
 from recsys.scoring.report import facts, readable
@@ -54,8 +55,13 @@ def main(cfg: DictConfig) -> None:
     limits = Limits(**cfg.checks)
     sink = instantiate(cfg.sink)
     bundle = Path(cfg.bundle)
+    load = partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device)
+    if cfg.forecast:
+        found = forecast(load, _source(cfg), sink, options=options)
+        console.table(f"forecast of {cfg.out}", ["what", "number"], found.rows())
+        return
     result = score(
-        partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device),
+        load,
         _source(cfg),
         Output(Path(cfg.out), sink, overwrite=cfg.overwrite, restart=cfg.restart),
         options=options,
