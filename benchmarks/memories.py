@@ -1,11 +1,12 @@
 """Every memory on MovieLens-100K (global time) and S3 Beauty (leave-one-out): README's table.
 
-    python -m benchmarks.memories DATASETS WORK [--only gru ntm] [--readme README.md]
+    python -m benchmarks.memories DATASETS WORK [--only gru ntm] [--on beauty] [--readme README.md]
 
-Runs one system at a time and keeps what is done, so it can be stopped and started again; the table
-is made of all that is there. ``DATASETS`` holds the folders ``ml-100k`` and ``s3rec``. All memories
-get the same width, epochs and patience of a data set; ``by candidate`` is the read with the
-candidate's address where the memory's own output has one, ``control`` the same without it.
+Runs one system at a time and keeps what is done, so it can be stopped and started again. What a run
+said is merged into ``memories.json`` beside this file, and the table is made of that; what it
+knows is not run again, with ``--anew`` it is. ``DATASETS`` holds the folders ``ml-100k`` and
+``s3rec``. All memories get the same recipe of a data set, but for the negatives on Beauty;
+``address=context`` is the control of a memory that candidates address.
 
 Speed is of one process and one thread: positions a training step takes in a CPU-second, bytes of a
 user's state after 50 events, and with ONNX Runtime microseconds to write one event of one user, and
@@ -20,27 +21,25 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from benchmarks import memories_table as record
 from recsys import runtime
 from recsys.bundle.assembly import assemble_bundle
 from recsys.config import CONF
 from recsys.data.batches import question, window
 from recsys.data.datamodule import stretches
 from recsys.data.prepared import Prepared, load
-from recsys.evaluation.statistics import paired_bootstrap
 from recsys.model import MemoryRecommender
 from recsys.run import assemble, training_counts
 
-BEGIN, END = "<!-- memories: begin -->", "<!-- memories: end -->"
-PLAIN, CONTROL = "", "@context"
+PLAIN, CONTROL = "", record.CONTROL
 EVERYWHERE = [
     "tracking=none",
     "dry_run=false",
@@ -79,11 +78,13 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
             ],
             train=[
                 "trainer.max_epochs=6",
-                "patience=2",
-                "loss.negatives=128",
-                "batch_size=64",
+                "patience=3",
+                "batch_size=128",
+                "optimizer.lr=0.01",
+                "+optimizer.fused=true",
+                "averaging=0.98",
                 "dropout=0.4",
-                "optimizer.lr=0.003",
+                "response.dropout=0",
                 "validation_batch_size=64",
             ],
             floors=[*floors, "ease"],
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("datasets", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--only", nargs="+", help="memories; all of conf/memory when not given")
+    parser.add_argument("--anew", action="store_true", help="also what the record knows already")
     parser.add_argument("--on", nargs="+", default=["ml-100k", "beauty"])
     parser.add_argument("--readme", type=Path, help="write the table between its marks in here")
     parser.add_argument("--speed", metavar="MEMORY", help=argparse.SUPPRESS)
@@ -105,22 +107,27 @@ def main() -> None:
         return
     names = given.only or sorted(file.stem for file in (Path(CONF) / "memory").glob("*.yaml"))
     chosen = {name: data_sets(given.datasets)[name] for name in given.on}
+    known = record.read()
     for name, data_set in chosen.items():
         prepare(given.work / name, data_set)
     for variant in (PLAIN, CONTROL):
         for name, data_set in chosen.items():
             for memory in names:
+                done = name in known["memories"].get(memory + variant, {})
                 overrides = variants(memory).get(variant)
-                if overrides:
-                    judge(given.work / name, memory + variant, [*data_set.train, *overrides])
+                if overrides and (given.anew or not done):
+                    words = [*data_set.train, *negatives(name, memory), *overrides]
+                    judge(given.work / name, memory + variant, words)
+                    record.write(record.merged(known, given.work))
     for memory in names:
-        measure(given.work, memory)
-    table = "\n".join(lines(given.work))
+        if given.anew or memory not in known["speed"]:
+            measure(given.work, memory)
+    known = record.merged(known, given.work)
+    record.write(known)
+    table = "\n".join(record.lines(known))
     print(table)
     if given.readme:
-        text = given.readme.read_text()
-        before, after = text.split(BEGIN)[0], text.split(END)[1]
-        given.readme.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}")
+        record.put(table, given.readme)
 
 
 def stage(*words: str) -> float:
@@ -147,6 +154,14 @@ def variants(memory: str) -> dict[str, list[str]]:
     if "address" not in cfg.output:
         return {PLAIN: plain}
     return {PLAIN: plain, CONTROL: [*plain, "output.address=context"]}
+
+
+def negatives(data: str, memory: str) -> list[str]:
+    """On Beauty a candidate that reads costs a read, so such memories are given fewer of them."""
+    if data != "beauty":
+        return []
+    reads = instantiate(configuration(f"memory={memory}").output).slot_width > 0
+    return [f"loss.negatives={128 if reads else 512}"]
 
 
 def judge(folder: Path, name: str, overrides: list[str]) -> None:
@@ -238,80 +253,6 @@ def best_of(work: Callable[[], object], *, repeat: int) -> float:
         work()
         times.append(time.process_time() - began)
     return min(times)
-
-
-def lines(work: Path) -> list[str]:
-    """The table in Markdown: floors first, then memories by their worse rank."""
-    head = ["system", "ML-100K HR@10", "NDCG@10", "Beauty HR@10", "NDCG@10"]
-    head += ["CPU min", "positions /CPU-s", "state bytes", "us /write", "scores /CPU-s"]
-    rows = [head, ["---"] * len(head)]
-    rows += [[f"*{name}*", *figures, "", "", "", "", ""] for name, figures in floors(work).items()]
-    found = sorted((memory(work, name) for name in finished(work)), key=lambda row: row[-1])
-    rows += [row[:-1] for row in reversed(found)]
-    return [f"| {' | '.join(row)} |" for row in rows]
-
-
-def finished(work: Path) -> list[str]:
-    return sorted({file.parent.name for file in work.glob("*/*/cost.json")})
-
-
-def floors(work: Path) -> dict[str, list[str]]:
-    found = [systems(work / name / "floors") for name in ("ml-100k", "beauty")]
-    names = dict.fromkeys(name for one in found for name in one)
-    return {name: [text for one in found for text in two(one.get(name))] for name in names}
-
-
-def systems(folder: Path) -> dict[str, Any]:
-    file = folder / "metrics.json"
-    return json.loads(file.read_text())["systems"] if file.exists() else {}
-
-
-def two(system: dict[str, Any] | None) -> list[str]:
-    if system is None:
-        return ["", ""]
-    return [f"{system['metrics'][name]:.4f}" for name in ("hit_rate@10", "ndcg@10")]
-
-
-def memory(work: Path, name: str) -> list[Any]:
-    """One row, and at its end what it is sorted by."""
-    plain, _, control = name.partition("@")
-    runs = [work / data / name for data in ("ml-100k", "beauty")]
-    judged = [systems(run / "evaluate" / "test").get("model") for run in runs]
-    spent = [
-        json.loads((run / "cost.json").read_text())["cpu_seconds"]
-        for run in runs
-        if (run / "cost.json").exists()
-    ]
-    figures = [text for one in judged for text in two(one)]
-    shown = f"`{plain}`" if not control else f"`{plain}`, address={control}"
-    if not control:
-        figures = [text + star for text, star in zip(figures, stars(work, plain), strict=True)]
-    file = work / "speed" / f"{plain}.json"
-    measured = json.loads(file.read_text()) if file.exists() and not control else {}
-    speeds = [
-        f"{measured[key]:,.0f}" if key in measured else ""
-        for key in ("positions", "bytes", "write_us", "scores")
-    ]
-    best = max((one["metrics"]["ndcg@10"] for one in judged[:1] if one), default=0)
-    return [shown, *figures, " + ".join(f"{one / 60:.1f}" for one in spent), *speeds, best]
-
-
-def stars(work: Path, name: str) -> list[str]:
-    """Marks NDCG@10 where a memory and its control differ (paired bootstrap, p < .05)."""
-    marks = []
-    for data in ("ml-100k", "beauty"):
-        ours, control = (users(work / data / run) for run in (name, name + CONTROL))
-        mark = ""
-        if ours is not None and control is not None:
-            (found,) = paired_bootstrap((ours - control)[:, None], resamples=2000, seed=0)
-            mark = " +" if found.low > 0 else " -" if found.high < 0 else " ="
-        marks += ["", mark]
-    return marks
-
-
-def users(run: Path) -> np.ndarray | None:
-    file = run / "evaluate" / "test" / "users.parquet"
-    return pl.read_parquet(file).sort("user_id")["ndcg@10"].to_numpy() if file.exists() else None
 
 
 if __name__ == "__main__":

@@ -38,20 +38,7 @@ logger = logging.getLogger(__name__)
 @hydra.main(config_path=CONF, config_name="score", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Reads the settings, scores and shows what came of it."""
-    options = Options(
-        k=cfg.k,
-        seen=cfg.seen,
-        allow=_paths(cfg.allow),
-        deny=_paths(cfg.deny),
-        rerank=cfg.rerank,
-        quota=cfg.quota,
-        category=cfg.category,
-        batch_size=cfg.batch_size,
-        tile=cfg.tile,
-        threads=cfg.threads or processors(),
-        road=cfg.road,
-        part_rows=cfg.part_rows,
-    )
+    options = _options(cfg)
     limits = Limits(**cfg.checks)
     sink = instantiate(cfg.sink)
     bundle = Path(cfg.bundle)
@@ -70,6 +57,24 @@ def main(cfg: DictConfig) -> None:
         shard=shard.parse(cfg.shard),
     )
     _show(result, cfg.out, bundle=bundle)
+
+
+def _options(cfg: DictConfig) -> Options:
+    """The settings of the job as plain values."""
+    return Options(
+        k=cfg.k,
+        seen=cfg.seen,
+        allow=_paths(cfg.allow),
+        deny=_paths(cfg.deny),
+        rerank=cfg.rerank,
+        quota=cfg.quota,
+        category=cfg.category,
+        batch_size=cfg.batch_size,
+        tile=cfg.tile,
+        threads=cfg.threads or processors(),
+        road=cfg.road,
+        part_rows=cfg.part_rows,
+    )
 
 
 def _show(result: Result, out: str, *, bundle: Path) -> None:

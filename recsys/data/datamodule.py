@@ -6,7 +6,17 @@ import lightning
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from recsys.data.batches import ALIKE, Question, Recency, Window, asked, question, weighed, window
+from recsys.data.batches import (
+    ALIKE,
+    Question,
+    Recency,
+    Window,
+    asked,
+    by_length,
+    question,
+    weighed,
+    window,
+)
 from recsys.data.prepared import Prepared
 from recsys.data.split import training_events
 
@@ -151,7 +161,8 @@ class HistoryData(lightning.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         rounds = -(-len(self.judges) // (self.validation_batch_size * trainer.world_size))
-        blocks = np.array_split(self.judges, rounds * trainer.world_size)
+        judges = by_length(self.prepared, "valid", users=self.judges)
+        blocks = np.array_split(judges, rounds * trainer.world_size)
         mine = blocks[trainer.global_rank :: trainer.world_size]
         return _whole(ValidationSteps(self.prepared, mine, self.history))
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from recsys.data.batches import Part, Question, questions
+from recsys.data.batches import Part, Question, asked, by_length, question
 from recsys.data.prepared import Prepared
 from recsys.evaluation.report import Answer, Report, report
 from recsys.metrics.lists import top_k
@@ -54,11 +54,13 @@ def evaluate(
     """
 
     def answers() -> Iterator[Answer]:
-        batches = questions(prepared, part, batch_size=batch_size, history=scorer.history)
-        for question in batches:
-            scores = _shown(scorer, question, items=prepared.catalogue.height, seen=seen)
-            yield Answer(question=question, lists=top_k(scores, max(ks)).cpu())
-            advance(len(question.user))
+        users = by_length(prepared, part, users=asked(prepared, part))
+        for first in range(0, len(users), batch_size):
+            together = users[first : first + batch_size]
+            asks = question(prepared, part, users=together, history=scorer.history)
+            scores = _shown(scorer, asks, items=prepared.catalogue.height, seen=seen)
+            yield Answer(question=asks, lists=top_k(scores, max(ks)).cpu())
+            advance(len(together))
 
     return report(answers(), prepared=prepared, ks=ks)
 

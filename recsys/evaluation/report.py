@@ -49,6 +49,8 @@ class Answer(NamedTuple):
 def report(answers: Iterable[Answer], *, prepared: Prepared, ks: tuple[int, ...]) -> Report:
     """Gather answers, keeping a few numbers a user and one bit an item for each k.
 
+    Answers come in any order; ``users`` of the report are in that of the data.
+
     Raises:
         InputError: No user has held-out items.
     """
@@ -57,14 +59,16 @@ def report(answers: Iterable[Answer], *, prepared: Prepared, ks: tuple[int, ...]
     recommended = torch.zeros(len(ks), items + 1, dtype=torch.bool)
     counts: list[dict[str, int]] = []
     users: list[pl.DataFrame] = []
+    places: list[Tensor] = []
     for answer in answers:
+        places.append(answer.question.user)
         users.append(_users(answer, prepared=prepared, ks=ks))
         counts.append(_counts(answer, untrained=untrained))
         recommended |= listed(answer.lists, items=items, ks=ks)
     if not users:
         msg = "no user has held-out items in this part: prepare with another split"
         raise InputError(msg)
-    table = pl.concat(users)
+    table = pl.concat(users)[torch.cat(places).argsort().numpy()]
     means = table.drop(USER_ID, TRUTHS).select(pl.all().cast(pl.Float64).mean()).row(0, named=True)
     covered = zip(ks, coverage(recommended).tolist(), strict=True)
     total = {name: sum(count[name] for count in counts) for name in counts[0]}

@@ -4,6 +4,7 @@ A logit is a sum of how loudly a slot speaks at a position and of what it and th
 common. Both are bounded, so that each may be put into exp by itself.
 """
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
@@ -48,7 +49,7 @@ def alike(
     key, query = (
         functional.normalize(split(part, heads=len(strength)), dim=-1) for part in (keys, queries)
     )
-    return (key * strength[:, None, None]) @ query.transpose(-1, -2)
+    return _met(key * strength[:, None, None], query)
 
 
 def answered(
@@ -56,7 +57,22 @@ def answered(
 ) -> Float[Tensor, "row head slot candidate"]:
     """What each slot answers to each candidate, head by head."""
     value, answer = (split(part, heads=heads) for part in (slots.values, answers))
-    return value @ answer.transpose(-1, -2)
+    return _met(value, answer)
+
+
+def _met(
+    slots: Float[Tensor, "row head slot part"],
+    candidates: Float[Tensor, "#row head candidate part"],
+) -> Float[Tensor, "row head slot candidate"]:
+    """Inner products; PyTorch would copy candidates that all rows share once for each row.
+
+    ONNX Runtime does not, and would have to turn the result: its graphs keep the plain product.
+    """
+    if candidates.shape[0] != 1 or torch.compiler.is_exporting():
+        return slots @ candidates.transpose(-1, -2)
+    rows, heads, places, _ = slots.shape
+    met = slots.transpose(0, 1).flatten(1, 2) @ candidates[0].transpose(-1, -2)
+    return met.reshape(heads, rows, places, -1).transpose(0, 1)
 
 
 def weighed(

@@ -55,7 +55,7 @@ export function showFound(items, { look, had }) {
 }
 
 function hadButton(item, had) {
-  const label = `Write an event: ${name(item)}`;
+  const label = `Had it: ${name(item)}`;
   return make("button", { type: "button", title: label, "aria-label": label, click: () => had(item) }, "Had it");
 }
 

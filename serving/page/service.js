@@ -29,8 +29,7 @@ function wording(status, told) {
   if (status === 401) return "This service asks for an API key: give it under “API key”.";
   if (status === 403) return "This key does not allow that: use one with another role.";
   const what = told.detail || told.title || `The service answered ${status}`;
-  const where = told.field ? ` (${told.field})` : "";
-  return `${what}${where}${told.remedy ? `: ${told.remedy}` : ""}`;
+  return told.field ? `${what} (${told.field})` : what;
 }
 
 export const recommend = (user, k) => ask("POST", "/recommend", { user_id: user, k });

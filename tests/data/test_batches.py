@@ -117,6 +117,14 @@ def test_questions_come_in_user_order_and_leave_out_who_has_no_truth(tiny):
     assert [batch.user.tolist() for batch in batches] == [[0], [2]]
 
 
+def test_users_of_like_length_stand_together_and_equals_keep_their_order():
+    from recsys.data.batches import asked, by_length
+
+    data = prepared([[1, 2, 3, 4, 5], [6, 7, 8], [8, 9, 10, 1], [3, 4, 5]], items=10)
+    users = by_length(data, "test", users=asked(data, "test"))
+    assert users.tolist() == [1, 3, 2, 0]
+
+
 def test_a_target_counts_half_for_every_half_life_it_is_older(tiny):
     from recsys.data.batches import Recency, weighed, window
 

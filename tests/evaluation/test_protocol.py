@@ -84,6 +84,15 @@ def test_the_size_of_a_batch_changes_nothing():
     assert one.users.equals(all_at_once.users)
 
 
+def test_users_are_reported_in_the_order_of_the_data_however_long_their_histories():
+    data = prepared([[1, 2, 3, 4, 5], [6, 2, 1], [3, 1, 4, 6]], items=7)
+    report = evaluate(DOWN, data, part="test", ks=(1,), seen="exclude", batch_size=1)
+
+    # unseen, best first: the longest's truth 5 is first, the shortest's 1 too, the third's 6 is not
+    assert report.users["user_id"].to_list() == data.users.to_list()
+    assert report.users["mrr@1"].to_list() == [1, 1, 0]
+
+
 def test_users_are_named_as_they_were_given():
     assert judged().users["user_id"].to_list() == ["u0", "u1", "u2"]
 

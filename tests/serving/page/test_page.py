@@ -83,7 +83,7 @@ def test_the_heat_map_is_read_with_the_keyboard(service, browser):
 
 def test_a_written_event_changes_list_weights_and_what_is_said(service, browser):
     page = shown(service, browser)
-    page.get_by_role("button", name="Write an event: Dune").click()
+    page.get_by_role("button", name="Had it: Dune").click()
     assert "Written: Dune. In the list: 2 moved." in said(page, "Written: Dune")
     assert service.log["ann/1"] == [3, 1, 4]
     assert listed(page) == ["Edge", "Alien"]
@@ -123,7 +123,7 @@ def test_any_item_can_be_found_looked_at_and_written(service, browser):
     ).click()
     said(page, "Heat reads the memory.")
     assert page.text_content("#asked") == "Heat asks: score 1.50"
-    page.get_by_role("list", name="Items found").get_by_label("Write an event: Heat").click()
+    page.get_by_role("list", name="Items found").get_by_label("Had it: Heat").click()
     said(page, "Written: Heat.")
     assert service.log["ann/1"] == [3, 1, 1]
 

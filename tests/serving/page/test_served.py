@@ -26,7 +26,7 @@ def test_an_event_written_on_the_page_changes_the_served_list(tmp_path):
         told(page, "User 7.")
         assert page.locator("#list .plain").count() == 6
 
-        page.get_by_role("button", name="Write an event: Title 4").click()
+        page.get_by_role("button", name="Had it: Title 4").click()
         told(page, "Written: Title 4.")
 
         left = [item for item in range(1, 7) if item != 4]
