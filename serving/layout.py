@@ -1,6 +1,6 @@
 """A user's state as bytes: what a store keeps and another process reads back.
 
-    header | state tensors | items seen, int32 | window: time int64, item int32, behaviour uint8
+    header | state: fixed tensors, slots | items seen | window: events of time, item, behaviour
 
 Little-endian and without names or pickle: the header names the layout by the hash of the bundle
 that alone can use it, and any other is refused.
@@ -17,20 +17,24 @@ import numpy as np
 from recsys.runtime import State
 
 HEADER: Final = struct.Struct("<16sIIIqq")  # layout, slots, seen, events, dropped, unknown
-SEEN, TIME, ITEM, BEHAVIOUR = (np.dtype(name) for name in ("<i4", "<i8", "<i4", "u1"))
-EVENT_BYTES: Final = TIME.itemsize + ITEM.itemsize + BEHAVIOUR.itemsize
+SEEN: Final = np.dtype("<i4")
+EVENT: Final = np.dtype([("time", "<i8"), ("item", "<i4"), ("behaviour", "u1")])
 
 
 class Body(NamedTuple):
-    """What is remembered of one user besides the log; arrays may not be written to."""
+    """What is remembered of one user besides the log, as it lies in bytes."""
 
-    state: tuple[np.ndarray, ...]  # without the axis of users; growing ones without empty slots
-    seen: np.ndarray  # distinct items, rising
-    time: np.ndarray  # of the newest events, oldest first
-    item: np.ndarray
-    behaviour: np.ndarray
+    fixed: bytes  # the state's tensors that are of one size
+    slots: bytes  # those that grow, slot by slot, without the empty slots in front
+    seen: bytes  # distinct items, rising
+    window: bytes  # the newest events, oldest first
     dropped: int  # time of the newest event that is not among them
     unknown: int  # events of the log that the bundle cannot use
+
+    @property
+    def events(self) -> int:
+        """How many events the state is made of."""
+        return len(self.window) // EVENT.itemsize
 
 
 def bundle_hash(manifest: dict[str, Any]) -> str:
@@ -45,99 +49,102 @@ class Layout:
     """How the states of one bundle lie in bytes."""
 
     def __init__(self, manifest: dict[str, Any]) -> None:
-        self.names = [entry["name"] for entry in manifest["state"]]
-        self.grows = [entry["width"] is None for entry in manifest["state"]]
-        self._dtypes = [np.dtype(entry["type"]).newbyteorder("<") for entry in manifest["state"]]
-        self._shapes = [tuple(entry["width"] or ()) for entry in manifest["state"]]
+        entries = [(entry["name"], entry["type"], entry["width"]) for entry in manifest["state"]]
+        self._fixed = np.dtype(
+            [
+                (name, np.dtype(kind).newbyteorder("<"), tuple(width))
+                for name, kind, width in entries
+                if width is not None
+            ]
+        )
+        self._slot = np.dtype(
+            [
+                (name, np.dtype(kind).newbyteorder("<"))
+                for name, kind, width in entries
+                if width is None
+            ]
+        )
         self._mark = bytes.fromhex(bundle_hash(manifest))[:16]
-        bytes_each = [
-            dtype.itemsize * int(np.prod(shape))
-            for dtype, shape in zip(self._dtypes, self._shapes, strict=True)
-        ]
-        pairs = list(zip(bytes_each, self.grows, strict=True))
-        self._fixed_bytes = sum(size for size, grows in pairs if not grows)
-        self._slot_bytes = sum(size for size, grows in pairs if grows)
 
     @property
     def is_log(self) -> bool:
         """Whether the state is nothing but the newest events."""
-        return all(self.grows)
+        return not self._fixed.names
 
     def pack(self, body: Body) -> bytes:
         """The bytes of a body."""
-        slots = next((len(a) for a, grows in zip(body.state, self.grows, strict=True) if grows), 0)
-        sizes = (slots, len(body.seen), len(body.item))
+        sizes = (self._slots(body), len(body.seen) // SEEN.itemsize, body.events)
         header = HEADER.pack(self._mark, *sizes, body.dropped, body.unknown)
-        state = (
-            array.astype(dtype, copy=False).tobytes()
-            for array, dtype in zip(body.state, self._dtypes, strict=True)
-        )
-        rest = zip(body[1:5], (SEEN, TIME, ITEM, BEHAVIOUR), strict=True)
-        return b"".join((header, *state, *(array.astype(kind).tobytes() for array, kind in rest)))
+        return b"".join((header, body.fixed, body.slots, body.seen, body.window))
 
     def readable(self, packed: bytes) -> bool:
         """Whether these are bytes of this layout, none too many and none missing."""
         if len(packed) < HEADER.size:
             return False
         mark, slots, seen, events, _, _ = HEADER.unpack_from(packed)
-        size = HEADER.size + self._fixed_bytes + slots * self._slot_bytes
-        return mark == self._mark and len(packed) == (
-            size + seen * SEEN.itemsize + events * EVENT_BYTES
-        )
+        state = self._fixed.itemsize + slots * self._slot.itemsize
+        rest = seen * SEEN.itemsize + events * EVENT.itemsize
+        return mark == self._mark and len(packed) == HEADER.size + state + rest
 
     def unpack(self, packed: bytes) -> Body:
         """The body of readable bytes."""
-        _, slots, seen, events, dropped, unknown = HEADER.unpack_from(packed)
-        place, state = HEADER.size, []
-        for dtype, shape, grows in zip(self._dtypes, self._shapes, self.grows, strict=True):
-            shape = (slots,) if grows else shape
-            array: np.ndarray = np.ndarray(shape, dtype, packed, place)
-            state.append(array)
-            place += array.nbytes
-        time = place + seen * SEEN.itemsize
-        item = time + events * TIME.itemsize
-        behaviour = item + events * ITEM.itemsize
+        _, slots, seen, _, dropped, unknown = HEADER.unpack_from(packed)
+        first = HEADER.size + self._fixed.itemsize
+        second = first + slots * self._slot.itemsize
+        third = second + seen * SEEN.itemsize
         return Body(
-            state=tuple(state),
-            seen=np.ndarray((seen,), SEEN, packed, place),
-            time=np.ndarray((events,), TIME, packed, time),
-            item=np.ndarray((events,), ITEM, packed, item),
-            behaviour=np.ndarray((events,), BEHAVIOUR, packed, behaviour),
+            fixed=packed[HEADER.size : first],
+            slots=packed[first:second],
+            seen=packed[second:third],
+            window=packed[third:],
             dropped=dropped,
             unknown=unknown,
         )
 
-    def stacked(self, states: Sequence[tuple[np.ndarray, ...]]) -> State:
-        """States of users as a batch; the shorter ones get empty slots in front."""
-        columns = zip(*states, strict=True)
-        return {
-            name: _right(column) if grows else np.stack(column)
-            for name, grows, column in zip(self.names, self.grows, columns, strict=True)
-        }
+    def stacked(self, bodies: Sequence[Body]) -> State:
+        """States as a batch; those with fewer slots get empty ones in front."""
+        state: State = {}
+        if self._fixed.names:
+            rows = np.frombuffer(b"".join([body.fixed for body in bodies]), self._fixed)
+            state |= _columns(rows)
+        if self._slot.names:
+            width = max(len(body.slots) for body in bodies)
+            raw = b"".join([body.slots.rjust(width, b"\0") for body in bodies])
+            state |= _columns(np.frombuffer(raw, self._slot).reshape(len(bodies), -1))
+        return state
 
-    def apart(self, state: State) -> list[tuple[np.ndarray, ...]]:
-        """A batch as states of users, without the empty slots that others made necessary."""
-        fields = [state[name] for name in self.names]
-        growing = [field for field, grows in zip(fields, self.grows, strict=True) if grows]
-        if not growing:
-            return list(zip(*fields, strict=True))
-        filled = np.logical_or.reduce([field != 0 for field in growing])
-        first = np.where(filled.any(axis=1), filled.argmax(axis=1), filled.shape[1] - 1)
-        return [
-            tuple(
-                field[row, start:] if grows else field[row]
-                for field, grows in zip(fields, self.grows, strict=True)
-            )
-            for row, start in enumerate(first)
-        ]
+    def apart(self, state: State) -> list[tuple[bytes, bytes]]:
+        """What is fixed and the slots of each user of a batch."""
+        users = len(next(iter(state.values())))
+        fixed = np.zeros(users, self._fixed)
+        for name in self._fixed.names or ():
+            fixed[name] = state[name]
+        size, raw = self._fixed.itemsize, fixed.tobytes()
+        parts = [raw[row * size : (row + 1) * size] for row in range(users)]
+        return list(zip(parts, self._filled(state, users=users), strict=True))
+
+    def _filled(self, state: State, *, users: int) -> list[bytes]:
+        """Slots from the first that is filled, at least one."""
+        names = self._slot.names
+        if not names:
+            return [b""] * users
+        table = np.zeros(state[names[0]].shape, self._slot)
+        for name in names:
+            table[name] = state[name]
+        filled = np.logical_or.reduce([table[name] != 0 for name in names])
+        start = np.where(filled.any(axis=1), filled.argmax(axis=1), filled.shape[1] - 1)
+        return [table[row, at:].tobytes() for row, at in enumerate(start)]
+
+    def _slots(self, body: Body) -> int:
+        return len(body.slots) // self._slot.itemsize if self._slot.names else 0
 
 
-def _right(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of different lengths, each at the end of its place."""
-    width = max(len(row) for row in rows)
-    if all(len(row) == width for row in rows):
-        return np.stack(rows)
-    array = np.zeros((len(rows), width), dtype=rows[0].dtype)
-    for place, row in enumerate(rows):
-        array[place, width - len(row) :] = row
-    return array
+def seen_by(bodies: Sequence[Body]) -> np.ndarray:
+    """int64 ``[user, exclusion]``: the distinct items of each, 0 at the end, at least one wide."""
+    width = max(SEEN.itemsize, *[len(body.seen) for body in bodies])
+    raw = b"".join([body.seen.ljust(width, b"\0") for body in bodies])
+    return np.frombuffer(raw, SEEN).reshape(len(bodies), -1).astype(np.int64)
+
+
+def _columns(rows: np.ndarray) -> State:
+    return {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}

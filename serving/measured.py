@@ -18,80 +18,73 @@ STAGES: Final = ("wait", "recall", "model", "render", "append")
 BATCHERS: Final = ("recommend", "events", "aside")
 
 
+KEPT: Final = (
+    Family(
+        "histogram",
+        "recsys_stage_seconds",
+        "wait is of each request, the other stages are of batches.",
+        ("stage",),
+        (STAGES,),
+        SECONDS,
+    ),
+    Family(
+        "histogram",
+        "recsys_batch_requests",
+        "Requests answered at once.",
+        ("kind",),
+        (BATCHERS[:2],),
+        SIZES,
+    ),
+    Family(
+        "gauge", "recsys_waiting", "Requests that wait for their batch.", ("kind",), (BATCHERS,)
+    ),
+    Family("gauge", "recsys_connections", "Open connections."),
+    Family(
+        "counter",
+        "recsys_events",
+        "Events by what became of them.",
+        ("what",),
+        (("written", "repeated"),),
+    ),
+    Family(
+        "counter",
+        "recsys_events_unknown",
+        "Events whose item or behaviour the model does not know.",
+    ),
+    Family(
+        "counter",
+        "recsys_lists",
+        "Lists by whether the user had an event that the model knows.",
+        ("user",),
+        (("known", "unknown"),),
+    ),
+    Family("histogram", "recsys_best_score", "Score of the first item of each list.", edges=SCORES),
+    Family("counter", "recsys_store_errors", "Calls of the state store that failed."),
+    Family(
+        "counter",
+        "recsys_swaps",
+        "Bundles that came while serving, by whether they are used.",
+        ("what",),
+        (("taken", "refused"),),
+    ),
+)
+
+
 def families(routes: tuple[str, ...]) -> tuple[Family, ...]:
     """All numbers; ``routes`` are the names of what can be asked."""
-    return (
-        Family(
-            "counter",
-            "recsys_requests",
-            "Requests by route and status.",
-            ("route", "status"),
-            (routes, STATUSES),
-        ),
-        Family(
-            "histogram",
-            "recsys_request_seconds",
-            "From the first byte of a request to its reply.",
-            ("route",),
-            (routes,),
-            SECONDS,
-        ),
-        Family(
-            "histogram",
-            "recsys_stage_seconds",
-            "wait is of each request, the other stages are of batches.",
-            ("stage",),
-            (STAGES,),
-            SECONDS,
-        ),
-        Family(
-            "histogram",
-            "recsys_batch_requests",
-            "Requests answered at once.",
-            ("kind",),
-            (BATCHERS[:2],),
-            SIZES,
-        ),
-        Family(
-            "gauge",
-            "recsys_waiting",
-            "Requests that wait for their batch.",
-            ("kind",),
-            (BATCHERS,),
-        ),
-        Family("gauge", "recsys_connections", "Open connections."),
-        Family(
-            "counter",
-            "recsys_events",
-            "Events by what became of them.",
-            ("what",),
-            (("written", "repeated"),),
-        ),
-        Family(
-            "counter",
-            "recsys_events_unknown",
-            "Events whose item or behaviour the model does not know.",
-        ),
-        Family(
-            "counter",
-            "recsys_lists",
-            "Lists by whether the user had an event that the model knows.",
-            ("user",),
-            (("known", "unknown"),),
-        ),
-        Family(
-            "histogram",
-            "recsys_best_score",
-            "Score of the first item of each list.",
-            edges=SCORES,
-        ),
-        Family("counter", "recsys_store_errors", "Calls of the state store that failed."),
-        Family(
-            "counter",
-            "recsys_swaps",
-            "Bundles that came while serving, by whether they are used.",
-            ("what",),
-            (("taken", "refused"),),
-        ),
-        Family("counter", "recsys_slow_swept", "Connections ended because they were too slow."),
+    requests = Family(
+        "counter",
+        "recsys_requests",
+        "Requests by route and status.",
+        ("route", "status"),
+        (routes, STATUSES),
     )
+    seconds = Family(
+        "histogram",
+        "recsys_request_seconds",
+        "From the first byte of a request to its reply.",
+        ("route",),
+        (routes,),
+        SECONDS,
+    )
+    return (requests, seconds, *KEPT)

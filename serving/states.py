@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsys.runtime import Bundle, State
-from serving.layout import Body, Layout, bundle_hash
+from serving.layout import Body, Layout, bundle_hash, seen_by
 from serving.store.contract import Kept, Logged, Remembered, Store
 from serving.writing import Writing
 
@@ -97,17 +97,9 @@ class States:
 
     def _recalled(self, bodies: Sequence[Body], *, position: list[int]) -> Recalled:
         return Recalled(
-            state=self._layout.stacked([body.state for body in bodies]),
-            seen=_padded([body.seen for body in bodies]),
+            state=self._layout.stacked(bodies),
+            seen=seen_by(bodies),
             position=position,
-            events=np.array([len(body.item) for body in bodies]),
+            events=np.array([body.events for body in bodies]),
             unknown=np.array([body.unknown for body in bodies]),
         )
-
-
-def _padded(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """int64 rows with zeros at the end, at least one wide."""
-    array = np.zeros((len(rows), max(1, *map(len, rows))), dtype=np.int64)
-    for place, row in enumerate(rows):
-        array[place, : len(row)] = row
-    return array

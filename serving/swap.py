@@ -45,11 +45,12 @@ class Watch:
                 None, partial(model.load, self._folder, device=self._device)
             )
             service.take(await loop.run_in_executor(None, service.states_of, new))
-        except (RecsysError, OSError) as error:
+        except Exception as error:  # whatever is wrong with it, the old one goes on
             if model.signature(self._folder) == found:  # else files changed under the reading
                 self._done = found
                 service.metrics.add("recsys_swaps", "refused")
-                logger.error("the new bundle is not used: %s", error, extra=facts(event="refused"))
+                why = str(error) if isinstance(error, RecsysError) else type(error).__name__
+                logger.error("the new bundle is not used: %s", why, extra=facts(event="refused"))
             return
         self._done = found
         service.metrics.add("recsys_swaps", "taken")

@@ -61,31 +61,15 @@ def supervised(settings: Settings, listening: socket, place: Place) -> None:
 
 
 async def _serve(settings: Settings, listening: socket, place: Place) -> None:
-    ending = _ending()
-    metrics = Metrics(families(NAMES), place.numbers, worker=place.number, workers=settings.workers)
+    ending, loop = _ending(), asyncio.get_running_loop()
     taken = model.signature(settings.bundle)
-    context = _context(settings.access)
-    callers = keys.gather(settings.access.keys, os.environ.get(keys.VARIABLE))
-    service = Service(
-        model.load(settings.bundle, device=settings.device),
-        settings.store(),
-        caps=settings.caps,
-        budget=settings.budget,
-        tile=settings.tile,
-        metrics=metrics,
-    )
-    rate = settings.access.rate
-    share = None if rate is None else rate / settings.workers
+    context, callers = _context(settings.access), _callers(settings)
+    service = _service(settings, place)
     door = Door(
-        Routes(surface(service)),
-        keys.Keys(callers, rate=share),
-        metrics,
-        log_requests=settings.log_requests,
+        Routes(surface(service)), callers, service.metrics, log_requests=settings.log_requests
     )
     wire = Wire(door, settings.limits)
-    server = await asyncio.get_running_loop().create_server(
-        wire.connection, sock=listening, ssl=context
-    )
+    server = await loop.create_server(wire.connection, sock=listening, ssl=context)
     watch = Watch(service, settings.bundle, device=settings.device, taken=taken)
     chores = [
         asyncio.create_task(watch.run(seconds=settings.lifetime.watch_seconds)),
@@ -99,6 +83,26 @@ async def _serve(settings: Settings, listening: socket, place: Place) -> None:
         chore.cancel()
     service.close()
     logger.info("ended", extra=facts(event="ended"))
+
+
+def _service(settings: Settings, place: Place) -> Service:
+    """The model and the store of the settings, warm."""
+    metrics = Metrics(families(NAMES), place.numbers, worker=place.number, workers=settings.workers)
+    return Service(
+        model.load(settings.bundle, device=settings.device),
+        settings.store(),
+        caps=settings.caps,
+        budget=settings.budget,
+        tile=settings.tile,
+        metrics=metrics,
+    )
+
+
+def _callers(settings: Settings) -> keys.Keys:
+    """The keys; of a rate, each process holds its share."""
+    callers = keys.gather(settings.access.keys, os.environ.get(keys.VARIABLE))
+    rate = settings.access.rate
+    return keys.Keys(callers, rate=None if rate is None else rate / settings.workers)
 
 
 async def _end(

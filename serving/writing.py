@@ -6,7 +6,7 @@ begun to forget; and only where no event is earlier than one that was there.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Final
 
 import numpy as np
@@ -15,14 +15,14 @@ import polars as pl
 from recsys import tables
 from recsys.runtime import Bundle, Events, State
 from recsys.scoring.ragged import offsets, padded, places
-from serving.layout import Body, Layout
+from serving.layout import EVENT, SEEN, Body, Layout
 from serving.store.contract import Logged
 from serving.window import NEVER, Flat, Window, advanced
 
 FEW: Final = 4  # events that are written one by one; more at once are encoded
 AT_ONCE: Final = 64  # users of one encode
 
-Fields = tuple[np.ndarray, ...]  # the state of one user
+Part = tuple[bytes, bytes]  # what is fixed and the slots of a user's state
 
 
 class Writing:
@@ -36,8 +36,8 @@ class Writing:
         self._behaviours = {name: place for place, name in enumerate(names, start=1)}
         none = np.zeros(0, dtype=np.int64)
         nobody = Flat(none, none, none, none)
-        (empty,) = self._encoded(nobody, users=1)
-        self.nothing = Body(empty, none, none, none, none, dropped=NEVER, unknown=0)
+        ((fixed, slots),) = self._encoded(nobody, users=1)
+        self.nothing = Body(fixed, slots, b"", b"", dropped=NEVER, unknown=0)
 
     def advance(self, bodies: Sequence[Body], came: Sequence[Sequence[Logged]]) -> list[Body]:
         """The bodies after these events of each user, which stand by position."""
@@ -53,7 +53,17 @@ class Writing:
             history=self.bundle.history,
         )
         states = self._states(bodies, window)
-        return _bodies(bodies, states, window=window, seen=_seen(bodies, new), unknown=unknown)
+        parts = zip(states, _seen(bodies, new), _windows(window, users=len(bodies)), strict=True)
+        return [
+            Body(
+                *state,
+                seen=seen,
+                window=events,
+                dropped=int(window.dropped[user]),
+                unknown=bodies[user].unknown + int(unknown[user]),
+            )
+            for user, (state, seen, events) in enumerate(parts)
+        ]
 
     def _coded(self, came: Sequence[Sequence[Logged]]) -> Flat:
         """The events that the bundle knows, in numbers."""
@@ -72,24 +82,25 @@ class Writing:
         """Its place, 0 for none, -1 for one that training did not know."""
         return 0 if name is None else self._behaviours.get(name, -1)
 
-    def _states(self, bodies: Sequence[Body], window: Window) -> list[Fields]:
+    def _states(self, bodies: Sequence[Body], window: Window) -> list[Part]:
         """The state of each user: as it was, written to, or encoded."""
-        states = [body.state for body in bodies]
+        states: list[Part] = [body[:2] for body in bodies]
         count = np.bincount(window.added.user, minlength=len(bodies))
-        had = np.array([len(body.item) > 0 for body in bodies])
+        had = np.array([body.events > 0 for body in bodies])
         same = self.layout.is_log | (window.dropped == NEVER)
         write = window.changed & window.in_order & same & (count <= FEW) & had
         encode = window.changed & ~write
         for chosen in _portions(np.flatnonzero(write)):
-            _put(states, chosen, self._written(states, window.added, chosen))
+            some = [bodies[user] for user in chosen]
+            _put(states, chosen, self._written(some, _of(window.added, chosen)))
         for chosen in _portions(np.flatnonzero(encode)):
             _put(states, chosen, self._encoded(_of(window.events, chosen), users=len(chosen)))
         return states
 
-    def _written(self, states: Sequence[Fields], added: Flat, chosen: np.ndarray) -> list[Fields]:
+    def _written(self, bodies: Sequence[Body], added: Flat) -> list[Part]:
         """States of these users after one write for each event."""
-        state = self.layout.stacked([states[user] for user in chosen])
-        events = _rectangle(_of(added, chosen), users=len(chosen))
+        state = self.layout.stacked(bodies)
+        events = _rectangle(added, users=len(bodies))
         for place in range(events.item.shape[1]):
             event = Events(*(field[:, place] for field in events))
             state = self._newest(self.bundle.write(state, event=event))
@@ -101,20 +112,21 @@ class Writing:
             return state
         return {name: field[:, -self.bundle.history :] for name, field in state.items()}
 
-    def _encoded(self, events: Flat, *, users: int) -> list[Fields]:
+    def _encoded(self, events: Flat, *, users: int) -> list[Part]:
         return self.layout.apart(self.bundle.encode(_rectangle(events, users=users)))
 
 
 def _joined(bodies: Sequence[Body], new: Flat) -> tuple[Flat, np.ndarray]:
     """Of each user the window there was and then what came in, and which events those are."""
-    lengths = [len(body.item) for body in bodies]
+    old = np.frombuffer(b"".join([body.window for body in bodies]), EVENT)
+    user = np.repeat(np.arange(len(bodies)), [body.events for body in bodies])
     both = Flat(
-        user=np.concatenate([np.repeat(np.arange(len(bodies)), lengths), new.user]),
-        item=np.concatenate([*(body.item for body in bodies), new.item]),
-        time=np.concatenate([*(body.time for body in bodies), new.time]),
-        behaviour=np.concatenate([*(body.behaviour for body in bodies), new.behaviour]),
+        user=np.concatenate([user, new.user]),
+        item=np.concatenate([old["item"], new.item]),
+        time=np.concatenate([old["time"], new.time]),
+        behaviour=np.concatenate([old["behaviour"], new.behaviour]),
     )
-    came = np.arange(len(both.user)) >= sum(lengths)
+    came = np.arange(len(both.user)) >= len(old)
     order = np.argsort(both.user, kind="stable")
     return both.at(order), came[order]
 
@@ -139,42 +151,32 @@ def _portions(chosen: np.ndarray) -> Iterator[np.ndarray]:
         yield chosen[start : start + AT_ONCE]
 
 
-def _put(states: list[Fields], chosen: np.ndarray, made: Iterable[Fields]) -> None:
+def _put(states: list[Part], chosen: np.ndarray, made: Iterable[Part]) -> None:
     for user, state in zip(chosen, made, strict=True):
         states[user] = state
 
 
-def _seen(bodies: Sequence[Body], new: Flat) -> list[np.ndarray]:
+def _seen(bodies: Sequence[Body], new: Flat) -> list[bytes]:
     """The distinct items of each user, rising."""
-    had = np.repeat(np.arange(len(bodies)), [len(body.seen) for body in bodies])
-    user = np.concatenate([had, new.user])
-    item = np.concatenate([*(body.seen for body in bodies), new.item])
+    old = np.frombuffer(b"".join([body.seen for body in bodies]), SEEN)
+    had = [len(body.seen) // SEEN.itemsize for body in bodies]
+    user = np.concatenate([np.repeat(np.arange(len(bodies)), had), new.user])
+    item = np.concatenate([old, new.item])
     order = np.lexsort((item, user))
     user, item = user[order], item[order]
     first = np.ones(len(user), dtype=bool)
     first[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-    return np.split(item[first], offsets(user[first], users=len(bodies))[1:-1])
+    return _stretches(item[first].astype(SEEN), user[first], users=len(bodies))
 
 
-def _bodies(
-    bodies: Sequence[Body],
-    states: Sequence[Fields],
-    *,
-    window: Window,
-    seen: Sequence[np.ndarray],
-    unknown: np.ndarray,
-) -> list[Body]:
-    edge = offsets(window.events.user, users=len(bodies))
-    _, item, time, behaviour = window.events
-    return [
-        Body(
-            state=states[user],
-            seen=seen[user],
-            time=time[edge[user] : edge[user + 1]],
-            item=item[edge[user] : edge[user + 1]],
-            behaviour=behaviour[edge[user] : edge[user + 1]],
-            dropped=int(window.dropped[user]),
-            unknown=body.unknown + int(unknown[user]),
-        )
-        for user, body in enumerate(bodies)
-    ]
+def _windows(window: Window, *, users: int) -> list[bytes]:
+    events = np.empty(len(window.events.user), EVENT)
+    for name in EVENT.names or ():
+        events[name] = getattr(window.events, name)
+    return _stretches(events, window.events.user, users=users)
+
+
+def _stretches(values: np.ndarray, user: np.ndarray, *, users: int) -> list[bytes]:
+    """The bytes of each user's stretch."""
+    raw, edge = values.tobytes(), offsets(user, users=users) * values.itemsize
+    return [raw[start:end] for start, end in pairwise(edge)]

@@ -15,12 +15,21 @@ from recsys.cli import STAGES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "recsys"
-MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if path.name != "__init__.py"
-}
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+def modules(package: Path) -> dict[str, Path]:
+    """Files of a package by their dotted names."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in sorted(package.rglob("*.py"))
+        if path.name != "__init__.py"
+    }
+
+
+MODULES = modules(PACKAGE)
+SERVICE = modules(ROOT / "serving")
+EVERYTHING = MODULES | SERVICE
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in EVERYTHING.items()}
 # From the bottom to the top: a module imports from its own layer and from those below.
 LAYERS = (
     {
@@ -55,6 +64,17 @@ DOORS = {
     "pandas": set(),
     "ray": {"recsys.engine.ray"},
     "deltalake": {"recsys.sink.delta"},
+}
+# What the service takes from the rest, and through which module it meets each library.
+LENT = {"runtime", "recommendations", "errors", "tables", "hardware", "folder", "scoring"}
+SERVICE_DOORS = {
+    "httptools": {"serving.wire"},
+    "uvloop": {"serving.worker"},
+    "prometheus_client": {"serving.metrics"},
+    "sqlite3": {"serving.store.embedded", "serving.store.schema"},
+    "redis": {"serving.store.redis"},
+    "onnxruntime": set(),
+    "hydra": set(),
 }
 OURS = (*LETTERS, "source", "loss", "baselines", "task", "auxiliary", "teaching", "sink", "engine")
 # Only words that cannot mean anything else; a MovieLens file has some columns of the same name.
@@ -171,6 +191,37 @@ def test_the_door_loads_nothing():
     assert loaded("recsys.cli") & {"torch", "polars", "numpy", "hydra", "rich"} == set()
 
 
+def test_the_service_loads_no_torch_and_no_configuration():
+    heavy = {"torch", "lightning", "mlflow", "onnx", "jaxtyping", "pandas", "hydra", "omegaconf"}
+    assert loaded("serving.worker") & {*heavy, "fastapi", "uvicorn", "redis"} == set()
+
+
+@pytest.mark.parametrize("name", SERVICE)
+def test_the_service_knows_little_of_the_rest(name):
+    known = {module for module in imports(name) if module.split(".")[0] == "recsys"}
+    assert {part(module) for module in known if "." in module} <= LENT
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nobody_but_its_stage_knows_the_service(name):
+    knows = any(module.split(".")[0] == "serving" for module in imports(name))
+    assert not knows or name == "recsys.serve"
+
+
+@pytest.mark.parametrize("library", SERVICE_DOORS)
+def test_a_library_of_the_service_has_one_door(library):
+    users = {name for name in SERVICE if library in {one.split(".")[0] for one in imports(name)}}
+    assert users <= SERVICE_DOORS[library]
+
+
+def test_stores_are_configured_by_their_names():
+    for path in (ROOT / "conf" / "store").glob("*.yaml"):
+        target = yaml.safe_load(path.read_text(encoding="utf-8"))["_target_"]
+        module, _, name = target.rpartition(".")
+        assert module == f"serving.store.{path.stem}"
+        assert name in {node.name for node in TREES[module].body if isinstance(node, ast.ClassDef)}
+
+
 def test_column_names_are_spelled_in_one_place():
     spelled = [
         f"{name}:{node.lineno} '{node.value}'"
@@ -214,14 +265,14 @@ def test_settings_of_a_part_are_short():
 
 
 def test_no_file_is_longer_than_300_lines():
-    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
+    lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in EVERYTHING.items()}
     assert {name: count for name, count in lines.items() if count > 300} == {}
 
 
 def test_no_function_is_longer_than_30_lines():
     long = {
         f"{name}.{function.name}": length(function)
-        for name in MODULES
+        for name in EVERYTHING
         for function in functions(name)
         if length(function) > 30
     }
@@ -230,7 +281,7 @@ def test_no_function_is_longer_than_30_lines():
 
 def test_no_constructor_takes_more_than_8_parameters():
     many = {}
-    for name in MODULES:
+    for name in EVERYTHING:
         for function in functions(name):
             taken = len(function.args.args) + len(function.args.kwonlyargs) - 1
             if function.name == "__init__" and taken > 8:
@@ -243,5 +294,5 @@ def test_package_files_are_empty():
 
 
 def test_every_package_is_one():
-    folders = {path.parent for path in MODULES.values()}
+    folders = {path.parent for path in EVERYTHING.values()}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []

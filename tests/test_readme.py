@@ -53,7 +53,7 @@ def test_the_six_commands_lead_from_a_data_set_to_lists(tmp_path, monkeypatch, c
 
     monkeypatch.chdir(tmp_path)
     movielens(tmp_path / "data" / "ml-1m").write_parquet("new_events.parquet")
-    six = commands("Six commands")[:6]
+    six = commands("Seven commands")[:6]
     assert [words[1] for words in six] == [
         "doctor",
         "prepare",
@@ -76,14 +76,14 @@ def test_a_table_of_ones_own_is_prepared(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = dict(zip(tables.INTERACTIONS, ("customer", "sku", "at"), strict=True))
     movielens(tmp_path / "unused").rename(names).write_csv("events.csv")
-    own = [words for words in commands("Six commands") if "source=table" in words]
+    own = [words for words in commands("Seven commands") if "source=table" in words]
     assert len(own) == 1
     run(monkeypatch, own[0])
     assert (tmp_path / "runs" / "data" / "manifest.json").is_file()
 
 
 def test_every_stage_is_in_the_readme_and_every_command_is_a_stage():
-    told = commands("Six commands") + commands("Memories")
+    told = commands("Seven commands") + commands("Memories")
     stages = {words[1] for words in told}
     assert stages == set(STAGES)
 

@@ -21,7 +21,8 @@ def bundle(table, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def service(bundle, tmp_path_factory):
-    with running(bundle, tmp_path_factory.mktemp("service"), "log_requests=true") as started:
+    settings = ("log_requests=true", "batch.patience=600")  # nobody is refused on a slow machine
+    with running(bundle, tmp_path_factory.mktemp("service"), *settings) as started:
         yield started
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60  # seconds to start or to end, on a machine that is busy
+PATIENCE = 120  # seconds to start or to end, on a machine that is busy
 
 
 class Running:

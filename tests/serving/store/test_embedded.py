@@ -164,6 +164,31 @@ def test_forgetting_says_so_when_a_reader_still_holds_the_bytes(path):
     store.close()
 
 
+def test_a_state_made_before_forgetting_does_not_come_into_the_file_after_it(store, path):
+    store.append([write("ann", 1), write("bob", 1)])
+    ann, bob = store.read(["ann", "bob"], model="m")
+    store.forget(["ann"])
+    store.forget_item("bob", item="1")
+    store.append([write("ann", 2), write("bob", 2)])
+    store.keep([Kept("ann", "m", ann.epoch, 1, b"what ann did")])
+    store.keep([Kept("bob", "m", bob.epoch, 1, b"what bob did")])
+    assert b"what ann did" not in everything(path)
+    assert b"what bob did" not in everything(path)
+
+
+def test_events_wait_for_the_disk_and_states_do_not(store):
+    waits = []
+    store.append([write("ann", 1)])
+    (found,) = store.read(["ann"], model="m")
+    state = Kept("ann", "m", found.epoch, 1, b"state")
+    store.keep([state])
+    (connection,) = store._idle
+    for call in (lambda: store.append([write("ann", 2)]), lambda: store.keep([state])):
+        call()
+        waits.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+    assert waits == [2, 1]  # FULL syncs the log at every commit, NORMAL at checkpoints
+
+
 def test_nothing_is_left_beside_the_file_once_it_is_closed(store, path):
     store.append([write("ann", 1)])
     store.close()
