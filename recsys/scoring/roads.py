@@ -8,12 +8,12 @@ proves nothing, and says of a sample of the job's users how much it missed.
 
 import zlib
 from collections.abc import Iterable
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
 from recsys.errors import ConfigError
-from recsys.runtime import Bundle, Recommendations, State
+from recsys.runtime import Bundle, Held, Recommendations, State
 from recsys.scoring.anchors import anchored
 from recsys.scoring.approximate import Approximate
 from recsys.scoring.certified import Certified
@@ -66,7 +66,7 @@ def sum_of(work: Iterable[Effort]) -> Effort:
 class Asked(NamedTuple):
     """What is asked for some users."""
 
-    state: State
+    state: State | Held
     candidates: np.ndarray  # int64, rising catalogue indices
     excluded: np.ndarray  # int64 [user, exclusion], 0 where a user has fewer
 
@@ -197,14 +197,14 @@ def _sampled(
 
     A user is drawn by what the state holds, so it is always the same users.
     """
-    name = next(iter(asked.state))
+    state = {name: _here(values) for name, values in asked.state.items()}
     apart = max(SAMPLED * len(asked.candidates) // LARGE, SAMPLED)
-    rows = [np.ascontiguousarray(row).tobytes() for row in asked.state[name]]
+    rows = [np.ascontiguousarray(row).tobytes() for row in next(iter(state.values()))]
     drawn = [place for place, row in enumerate(rows) if zlib.crc32(row.lstrip(b"\0")) % apart == 0]
     places = found = 0
     if drawn:
-        state = {field: values[drawn] for field, values in asked.state.items()}
-        some = asked._replace(state=state, excluded=asked.excluded[drawn])
+        few: State = {name: values[drawn] for name, values in state.items()}
+        some = asked._replace(state=few, excluded=asked.excluded[drawn])
         whole = _full(bundle, some, k=k, tile=tile).lists.items
         hits = (whole[:, :, None] == lists.items[drawn][:, None]).any(axis=2) & (whole > 0)
         places, found = int((whole > 0).sum()), int(hits.sum())
@@ -214,3 +214,8 @@ def _sampled(
         sampled_places=places,
         sampled_found=found,
     )
+
+
+def _here(values: Any) -> np.ndarray:
+    """A state's field, wherever the graphs hold it."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values.numpy())
