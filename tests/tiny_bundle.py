@@ -104,7 +104,7 @@ RECOMMEND = f"""{HEADER} recommend ({STATES}, int64[candidate] candidates,
 
 LOOK = f"""{HEADER} look ({STATES}) => (float[user,width] user_vector,
     float[user,head,slot] slot_weights, float[user,head,slot,part] slot_keys,
-    float[user,head,slot,part] slot_values, int64[user,newest_and_oldest] slot_item)
+    float[user,head,slot,part] slot_values, int64[user,pair] past)
 <int64[1] one = {{1}}, int64[2] flat = {{1, 1}}, int64[3] deep = {{1, 1, 1}}, float zero = {{0}}> {{
     {ALL_SCORES}
     user_vector = Identity (all)
@@ -116,7 +116,7 @@ LOOK = f"""{HEADER} look ({STATES}) => (float[user,width] user_vector,
     slot_values = Expand (zero, four)
     newest = Unsqueeze (last_item, one)
     oldest = Unsqueeze (first_item, one)
-    slot_item = Concat <axis = 1> (newest, oldest)
+    past = Concat <axis = 1> (newest, oldest)
 }}"""
 ASK = f"""{HEADER} ask (int64[candidate] candidates) => (float[candidate,width] user_answers,
     float[candidate] biases, float[candidate,head,part] slot_queries,
@@ -133,7 +133,7 @@ ASK = f"""{HEADER} ask (int64[candidate] candidates) => (float[candidate,width] 
 
 CHOOSE = f"""{HEADER} choose (float[user,width] user_vector, float[user,head,slot] slot_weights,
     float[user,head,slot,part] slot_keys, float[user,head,slot,part] slot_values,
-    int64[user,newest_and_oldest] slot_item, int64[user,candidate] candidates, int64 k)
+    int64[user,pair] past, int64[user,candidate] candidates, int64 k)
 => (int64[user,k] items, float[user,k] scores,
     int64[user,k,reason] because_items, float[user,k,reason] because_weights)
 <int64[1] one = {{1}}, int64[1] two = {{2}}, int64[2] slots = {{1, 2}}, int64 nothing = {{0}},
@@ -147,8 +147,8 @@ CHOOSE = f"""{HEADER} choose (float[user,width] user_vector, float[user,head,slo
     found = GatherElements <axis = 1> (candidates, place)
     left = Greater (scores, bottom)
     items = Where (left, found, nothing)
-    last_item = Gather <axis = 1> (slot_item, nothing)
-    first_item = Gather <axis = 1> (slot_item, oldest)
+    last_item = Gather <axis = 1> (past, nothing)
+    first_item = Gather <axis = 1> (past, oldest)
     {REASONS}
 }}"""
 

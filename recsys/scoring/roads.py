@@ -8,7 +8,7 @@ proves nothing, and says of a sample of the job's users how much it missed.
 
 import zlib
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -197,7 +197,10 @@ def _sampled(
 
     A user is drawn by what the state holds, so it is always the same users.
     """
-    state = {name: _here(values) for name, values in asked.state.items()}
+    state = {
+        name: values if isinstance(values, np.ndarray) else values.numpy()  # held elsewhere
+        for name, values in asked.state.items()
+    }
     apart = max(SAMPLED * len(asked.candidates) // LARGE, SAMPLED)
     rows = [np.ascontiguousarray(row).tobytes() for row in next(iter(state.values()))]
     drawn = [place for place, row in enumerate(rows) if zlib.crc32(row.lstrip(b"\0")) % apart == 0]
@@ -214,8 +217,3 @@ def _sampled(
         sampled_places=places,
         sampled_found=found,
     )
-
-
-def _here(values: Any) -> np.ndarray:
-    """A state's field, wherever the graphs hold it."""
-    return values if isinstance(values, np.ndarray) else np.asarray(values.numpy())
