@@ -31,11 +31,14 @@ def main(cfg: DictConfig) -> None:
 def _bundle(cfg: DictConfig, run: Path, out: Path) -> None:
     from recsys.bundle.publishing import publish_run  # needs torch, a repository does not
 
-    parity = publish_run(run, out, overwrite=cfg.overwrite)
+    proof = publish_run(run, out, overwrite=cfg.overwrite, precision=cfg.precision)
     sizes = [[file.name, file.stat().st_size] for file in sorted(out.iterdir())]
     console.table(f"bundle {out}", ["file", "bytes"], sizes)
-    shown = [[what, f"{value:.3g}"] for what, value in parity._asdict().items()]
+    shown = [[what, f"{value:.3g}"] for what, value in proof.parity._asdict().items()]
     console.table("parity with PyTorch", ["what", "value"], shown)
+    if proof.fidelity is not None:
+        shown = [[what, f"{value:.3g}"] for what, value in proof.fidelity._asdict().items()]
+        console.table(f"{cfg.precision} beside float32", ["what", "value"], shown)
 
 
 def _repository(cfg: DictConfig, bundle: Path, out: Path) -> None:

@@ -7,9 +7,8 @@ only one that imports ONNX Runtime.
     catalogue ─────────────────► score: state, candidates     recommend: state -> the best k
 """
 
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,29 +17,19 @@ import onnxruntime
 import polars as pl
 
 from recsys.errors import ArtifactError, ConfigError
-from recsys.folder import MANIFEST as MANIFEST
-from recsys.folder import fingerprint
 from recsys.hardware import cuda_devices
+from recsys.manifest import APART as APART
+from recsys.manifest import FORMAT as FORMAT
+from recsys.manifest import GRAPHS as GRAPHS
+from recsys.manifest import MANIFEST as MANIFEST
+from recsys.manifest import verified
 from recsys.recommendations import Recommendations as Recommendations
 from recsys.recommendations import merge as merge
 
-FORMAT: Final = 1
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
-GRAPHS: Final = ("encode", "write", "score", "recommend")
-APART: Final = ("look", "ask")  # only of bundles whose last hop can be taken apart
-ENTRIES: Final = (
-    "history",
-    "explains",
-    "state",
-    "graphs",
-    "catalogue",
-    "behaviours",
-    "ids",
-    "time",
-)
-
 State = dict[str, np.ndarray]
+Held = dict[str, onnxruntime.OrtValue]  # a state where the graphs run, for look and recommend
 
 logger = logging.getLogger(__name__)
 
@@ -89,21 +78,26 @@ class Bundle:
     def encode(self, events: Events) -> State:
         """The state after these events, of which a user has at most ``history``."""
         assert events.item.shape[1] <= self.history
-        feeds = {
-            "event_item": events.item,
-            "event_time": events.time,
-            "event_behaviour": events.behaviour,
-        }
-        return self.run("encode", feeds)
+        return self.run("encode", self._events(events))
+
+    def hold(self, events: Events) -> Held:
+        """As ``encode``, but the state stays on the device, for ``look`` and ``recommend`` alone.
+
+        On CUDA it crosses to the host for no tile of the catalogue. (Candidates do cross at every
+        call: to know that they are those of the call before takes as long.)
+        """
+        session = self._sessions["encode"]
+        binding = session.io_binding()
+        for name, values in self._events(events).items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(values))
+        for name in self.state:
+            binding.bind_output(name, self.device)
+        session.run_with_iobinding(binding)
+        return dict(zip(self.state, binding.get_outputs(), strict=True))
 
     def write(self, state: State, *, event: Events) -> State:
         """The state after one more event of each user; arrays of ``event`` are ``[user]``."""
-        feeds = {
-            "event_item": event.item,
-            "event_time": event.time,
-            "event_behaviour": event.behaviour,
-        }
-        following = self.run("write", state | feeds)
+        following = self.run("write", state | self._events(event))
         return {name: following[f"next_{name}"] for name in self.state}
 
     def score(self, state: State, *, candidates: np.ndarray) -> Scored:
@@ -117,7 +111,7 @@ class Bundle:
         """Whether ``look`` and ``ask`` can be called."""
         return set(APART) <= set(self._sessions)
 
-    def look(self, state: State) -> dict[str, np.ndarray]:
+    def look(self, state: State | Held) -> dict[str, np.ndarray]:
         """The last hop before anybody asks; the manifest tells what the arrays mean."""
         return self.run("look", state)
 
@@ -127,7 +121,7 @@ class Bundle:
 
     def recommend(
         self,
-        state: State,
+        state: State | Held,
         *,
         candidates: np.ndarray,
         excluded: np.ndarray,
@@ -137,7 +131,7 @@ class Bundle:
         """The best ``k`` of the candidates for each user, without the excluded ones.
 
         Args:
-            state: As ``encode`` or ``write`` returned it.
+            state: As ``encode``, ``write`` or ``hold`` returned it.
             candidates: int64 ``[candidate]``, distinct catalogue indices in rising order.
             excluded: int64 ``[user, exclusion]``, 0 where a user has fewer exclusions.
             k: Length of the lists; shorter when there are fewer candidates.
@@ -153,11 +147,11 @@ class Bundle:
         return best
 
     def _recommend(
-        self, state: State, *, candidates: np.ndarray, excluded: np.ndarray, k: int
+        self, state: State | Held, *, candidates: np.ndarray, excluded: np.ndarray, k: int
     ) -> Recommendations:
         length = np.array(min(k, len(candidates)), dtype=np.int64)
         feeds = {"candidates": candidates, "excluded": excluded, "k": length}
-        result = self.run("recommend", state | feeds)
+        result = self.run("recommend", {**state, **feeds})
         return Recommendations(
             items=result["items"],
             scores=result["scores"],
@@ -165,15 +159,32 @@ class Bundle:
             because_weights=result.get("because_weights"),
         )
 
+    def _events(self, events: Events) -> State:
+        return {f"event_{name}": values for name, values in events._asdict().items()}
+
     def signature(self, graph: str) -> tuple[list[Any], list[Any]]:
         """What a graph takes and gives: objects with ``name``, ``type`` and ``shape``."""
         session = self._sessions[graph]
         return session.get_inputs(), session.get_outputs()
 
-    def run(self, graph: str, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(
+        self, graph: str, feeds: Mapping[str, np.ndarray | onnxruntime.OrtValue]
+    ) -> dict[str, np.ndarray]:
         """All outputs of a graph, by name; the manifest tells what they mean."""
         outputs = self.manifest["graphs"][graph]["outputs"]
-        return dict(zip(outputs, self._sessions[graph].run(outputs, feeds), strict=True))
+        session = self._sessions[graph]
+        if not any(isinstance(values, onnxruntime.OrtValue) for values in feeds.values()):
+            return dict(zip(outputs, session.run(outputs, feeds), strict=True))
+        binding = session.io_binding()
+        for name, values in feeds.items():
+            if isinstance(values, onnxruntime.OrtValue):
+                binding.bind_ortvalue_input(name, values)
+            else:
+                binding.bind_cpu_input(name, np.ascontiguousarray(values))
+        for name in outputs:
+            binding.bind_output(name, "cpu")
+        session.run_with_iobinding(binding)
+        return dict(zip(outputs, binding.copy_outputs_to_cpu(), strict=True))
 
 
 def load(
@@ -192,58 +203,25 @@ def load(
         ArtifactError: The bundle is missing, damaged, incomplete or of another version.
         ConfigError: ``device`` is unknown, or ``cuda`` and no device answers.
     """
-    manifest = _manifest(folder)
-    for entry in (*manifest["graphs"].values(), manifest["catalogue"]):
-        _verify(folder / entry["file"], sha256=entry["sha256"])
+    manifest = verified(folder)
     provider = _provider(device)
-    sessions = {
-        name: _session(folder / manifest["graphs"][name]["file"], provider, threads=threads)
+    files = {
+        name: folder / manifest["graphs"][name]["file"]
         for name in graphs
         if name in GRAPHS or name in manifest["graphs"]
     }
-    found = {session.get_providers()[0] for session in sessions.values()} or {provider}
-    if device == "cuda" and found != {CUDA}:
-        message = "device=cuda, but ONNX Runtime lacks CUDA libraries: install recsys[gpu]"
-        raise ConfigError(message)
-    device = "cuda" if found == {CUDA} else "cpu"
+    sessions = _sessions(files, provider, threads=threads)
+    if provider == CUDA and any(one.get_providers()[0] != CUDA for one in sessions.values()):
+        if device == "cuda":
+            message = "device=cuda, but ONNX Runtime lacks CUDA libraries: install recsys[gpu]"
+            raise ConfigError(message)
+        logger.warning("a CUDA device is here, but ONNX Runtime lacks its libraries: using the CPU")
+        provider = CPU
+        sessions = _sessions(files, provider, threads=threads)
+    device = "cuda" if provider == CUDA else "cpu"
     catalogue = pl.read_parquet(folder / manifest["catalogue"]["file"])
     logger.info("bundle %s: %d items, device %s", folder, catalogue.height, device)
     return Bundle(manifest=manifest, catalogue=catalogue, sessions=sessions, device=device)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, of this version and complete."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        message = f"'{folder}' is no bundle, it has no {MANIFEST}: give what export wrote"
-        raise ArtifactError(message)
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError:
-        message = f"'{path}' is damaged: export the bundle again"
-        raise ArtifactError(message) from None
-    found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found != FORMAT:
-        message = (
-            f"'{folder}' is a bundle of format {found}, but this recsys reads format {FORMAT}: "
-            "export it again with this version"
-        )
-        raise ArtifactError(message)
-    missing = [name for name in ENTRIES if name not in manifest]
-    missing += [f"graph '{name}'" for name in GRAPHS if name not in manifest.get("graphs", ())]
-    if missing:
-        message = f"'{path}' lacks {', '.join(missing)}: export the bundle again"
-        raise ArtifactError(message)
-    return manifest
-
-
-def _verify(path: Path, *, sha256: str) -> None:
-    if not path.is_file():
-        message = f"'{path}' is missing from the bundle: export it again"
-        raise ArtifactError(message)
-    if (found := fingerprint(path)) != sha256:
-        message = f"'{path}' is damaged, sha256 {found[:12]} not {sha256[:12]}: export it again"
-        raise ArtifactError(message)
 
 
 def _provider(device: str) -> str:
@@ -258,14 +236,23 @@ def _provider(device: str) -> str:
     return CUDA if present and device != "cpu" else CPU
 
 
+def _sessions(
+    files: Mapping[str, Path], provider: str, *, threads: int
+) -> dict[str, onnxruntime.InferenceSession]:
+    return {name: _session(path, provider, threads=threads) for name, path in files.items()}
+
+
 def _session(path: Path, provider: str, *, threads: int) -> onnxruntime.InferenceSession:
-    """A session; threads that wait do not spin. It falls back to the CPU without an error."""
+    """A session; threads that wait do not spin. It falls back to the CPU without an error.
+
+    Products on CUDA keep all bits of float32: less is what a bundle of float16 is for.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = list(dict.fromkeys((provider, CPU)))
+    providers = [(CUDA, {"use_tf32": "0"}), CPU] if provider == CUDA else [CPU]
     try:
         return onnxruntime.InferenceSession(path, sess_options=options, providers=providers)
     except Exception as error:  # the runtime's exceptions have no parent of their own

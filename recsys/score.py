@@ -24,6 +24,7 @@ from recsys.errors import ConfigError
 from recsys.hardware import processors
 from recsys.scoring import shard
 from recsys.scoring.checks import Limits
+from recsys.scoring.forecast import forecast
 from recsys.scoring.job import Output, Result, Standard, score
 from recsys.scoring.plan import Options
 from recsys.scoring.report import facts, readable
@@ -37,7 +38,30 @@ logger = logging.getLogger(__name__)
 @hydra.main(config_path=CONF, config_name="score", version_base=None)
 def main(cfg: DictConfig) -> None:
     """Reads the settings, scores and shows what came of it."""
-    options = Options(
+    options = _options(cfg)
+    limits = Limits(**cfg.checks)
+    sink = instantiate(cfg.sink)
+    bundle = Path(cfg.bundle)
+    load = partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device)
+    if cfg.forecast:
+        found = forecast(load, _source(cfg), sink, options=options)
+        console.table(f"forecast of {cfg.out}", ["what", "number"], found.rows())
+        return
+    result = score(
+        load,
+        _source(cfg),
+        Output(Path(cfg.out), sink, overwrite=cfg.overwrite, restart=cfg.restart),
+        options=options,
+        standard=Standard(limits, cfg.max_quarantined, cfg.yesterday),
+        engine=instantiate(cfg.engine),
+        shard=shard.parse(cfg.shard),
+    )
+    _show(result, cfg.out, bundle=bundle)
+
+
+def _options(cfg: DictConfig) -> Options:
+    """The settings of the job as plain values."""
+    return Options(
         k=cfg.k,
         seen=cfg.seen,
         allow=_paths(cfg.allow),
@@ -51,19 +75,6 @@ def main(cfg: DictConfig) -> None:
         road=cfg.road,
         part_rows=cfg.part_rows,
     )
-    limits = Limits(**cfg.checks)
-    sink = instantiate(cfg.sink)
-    bundle = Path(cfg.bundle)
-    result = score(
-        partial(runtime.load, bundle, graphs=GRAPHS, device=cfg.device),
-        _source(cfg),
-        Output(Path(cfg.out), sink, overwrite=cfg.overwrite, restart=cfg.restart),
-        options=options,
-        standard=Standard(limits, cfg.max_quarantined, cfg.yesterday),
-        engine=instantiate(cfg.engine),
-        shard=shard.parse(cfg.shard),
-    )
-    _show(result, cfg.out, bundle=bundle)
 
 
 def _show(result: Result, out: str, *, bundle: Path) -> None:

@@ -42,6 +42,7 @@ LAYERS = (
         "hardware",
         "runtime",
         "recommendations",
+        "manifest",
     },
     {"source", "data", "health"},
     {"input", "memory", "output", "response", "loss", "metrics", "scoring", "complaint"},
@@ -55,7 +56,7 @@ LAYERS = (
 LETTERS = ("input", "memory", "output", "response")
 DOORS = {
     "mlflow": {"recsys.tracking"},
-    "onnxruntime": {"recsys.runtime"},
+    "onnxruntime": {"recsys.runtime", "recsys.bundle.precision"},
     "hydra": {f"recsys.{stage}" for stage in STAGES}
     | {"recsys.cli", "recsys.complaint", "recsys.run", "recsys.fitting"},
     "lightning": {"recsys.system", "recsys.data.datamodule", "recsys.tracking"}

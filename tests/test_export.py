@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from recsys import runtime
-from recsys.bundle import assembly
+from recsys.bundle import assembly, fidelity
 from recsys.config import CONF
 from recsys.errors import ArtifactError, ConfigError
 from recsys.export import main
@@ -149,6 +149,43 @@ def test_an_older_bundle_stays_where_the_new_one_is_refused(run, bundle, tmp_pat
         export(run, old, "overwrite=true")
     assert {file.name: fingerprint(file) for file in old.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def traced(bundle, monkeypatch):
+    """Graphs are taken from the bundle, which is quicker than to trace them again."""
+    monkeypatch.setattr(assembly, "trace_all", lambda _, folder, names: copied(bundle, folder))
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_bundle_of_float16_says_what_it_costs_and_is_smaller(run, bundle, tmp_path):
+    out = export(run, tmp_path / "half", "precision=float16")
+    told, whole = manifest(out), manifest(bundle)
+    assert {file.name for file in out.iterdir()} == {file.name for file in bundle.iterdir()}
+    assert (whole["precision"], told["precision"]) == ("float32", "float16")
+    assert told["model_hash"] == whole["model_hash"]
+    assert told["fidelity"]["list_overlap"] >= 0.98
+    assert abs(told["fidelity"]["ndcg_loss"]) <= 0.002
+    assert 0 < told["fidelity"]["score_error"] < 0.02
+    assert told["converted"]["recommend"]["changed"] > 0
+    assert runtime.load(out, device="cpu").items == 40
+    kinds = {part.data_type for part in onnx.load(out / "recommend.onnx").graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in kinds
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_precision_that_loses_too_much_is_not_published(run, tmp_path, monkeypatch):
+    strict = fidelity.Limits(score_error=1e-9, list_overlap=1.1, ndcg_loss=0.0)
+    monkeypatch.setitem(fidelity.LIMITS, "float16", strict)
+    said = r"precision=float16 does not answer as float32 .*score_error=.*list_overlap=[01]"
+    with pytest.raises(ArtifactError, match=said):
+        export(run, tmp_path / "half", "precision=float16")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_precision_is_refused_before_the_work(run, tmp_path):
+    with pytest.raises(ConfigError, match="precision is one of float32, float16, int8, but is 'f"):
+        export(run, tmp_path / "half", "precision=fp16")
 
 
 def test_an_existing_folder_is_refused_before_the_work(run, tmp_path):

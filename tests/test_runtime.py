@@ -59,6 +59,31 @@ def test_more_events_than_the_memory_was_made_for_are_refused(bundle):
         bundle.encode(events([1] * (bundle.history + 1)))
 
 
+@pytest.mark.parametrize("tile", [None, 4])
+def test_a_held_state_is_answered_as_one_that_came_back(bundle, tile):
+    past = events([3, 4, 5], [6], [])
+    asked = {"candidates": np.arange(1, ITEMS + 1), "excluded": np.array([[3], [0], [1]]), "k": 9}
+
+    held = bundle.hold(past)
+    found = bundle.recommend(held, **asked, tile=tile)
+
+    assert {name: value.numpy().tolist() for name, value in held.items()} == {
+        name: value.tolist() for name, value in bundle.encode(past).items()
+    }
+    expected = bundle.recommend(bundle.encode(past), **asked, tile=tile)
+    for field, wanted in zip(found, expected, strict=True):
+        assert np.array_equal(field, wanted)
+
+
+def test_a_held_state_outlives_what_it_was_made_from(bundle, table):
+    held = [bundle.hold(events([item])) for item in range(1, ITEMS + 1)]  # buffers are used again
+    asked = {"candidates": np.arange(1, ITEMS + 1), "excluded": np.zeros((1, 1), int), "k": 1}
+
+    best = [bundle.recommend(state, **asked).scores[0, 0] for state in held]
+
+    assert best == table[1:, 1:].max(axis=1).tolist()
+
+
 def test_a_written_event_gives_the_state_of_the_longer_history(bundle):
     event = Events(*(column[:, 0] for column in events([7], [8])))
 
@@ -201,6 +226,21 @@ def test_a_graph_that_cannot_run_is_one_line(folder):
 def test_an_unknown_device_is_refused(folder):
     with pytest.raises(ConfigError, match="device is auto, cpu or cuda, but is 'gpu'"):
         runtime.load(folder, device="gpu")
+
+
+@pytest.mark.skipif(bool(hardware.cuda_devices()), reason="a CUDA device answers here")
+def test_a_device_without_its_libraries_is_told_and_replaced_by_the_cpu(
+    folder, monkeypatch, caplog
+):
+    monkeypatch.setattr(runtime, "cuda_devices", lambda: 1)
+    monkeypatch.setattr(
+        runtime.onnxruntime, "get_available_providers", lambda: [runtime.CUDA, runtime.CPU]
+    )
+    with caplog.at_level("WARNING"):
+        assert runtime.load(folder, device="auto").device == "cpu"
+    assert "ONNX Runtime lacks its libraries: using the CPU" in caplog.text
+    with pytest.raises(ConfigError, match="lacks CUDA libraries: install"):
+        runtime.load(folder, device="cuda")
 
 
 @pytest.mark.skipif(bool(hardware.cuda_devices()), reason="a CUDA device answers here")

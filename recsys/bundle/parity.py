@@ -78,9 +78,8 @@ def _compare_batch(
     seen[asks.seen[:, 0], asks.seen[:, 1]] = True
     candidates = np.arange(1, items + 1)
     k = min(K, items)
-    state = bundle.encode(_arrays(asks.events))
-    excluded = _padded(asks, users=len(expected))
-    lists = bundle.recommend(state, candidates=candidates, excluded=excluded, k=k)
+    state = bundle.encode(arrays(asks.events))
+    lists = bundle.recommend(state, candidates=candidates, excluded=excluded(asks), k=k)
     scale = np.maximum(np.abs(expected).max(axis=1, keepdims=True), 1)
     listed = np.take_along_axis(expected, lists.items, axis=1)
     left = lists.items > 0
@@ -157,17 +156,19 @@ def _written(bundle: runtime.Bundle, *, events: Events) -> runtime.State:
     """The state of encoding all events but the last, and then writing that one."""
     last = (events.present.long().sum(dim=1, keepdim=True) - 1).clamp(min=0)
     older = events.present & (torch.arange(events.item.shape[1]) != last)
-    before = bundle.encode(_arrays(Events._make(field * older for field in events)))
+    before = bundle.encode(arrays(Events._make(field * older for field in events)))
     event = runtime.Events(*(field.gather(1, last)[:, 0].numpy() for field in events[:3]))
     return bundle.write(before, event=event)
 
 
-def _arrays(events: Events) -> runtime.Events:
+def arrays(events: Events) -> runtime.Events:
+    """Events as a bundle takes them."""
     return runtime.Events(*(field.numpy() for field in events[:3]))
 
 
-def _padded(asks: Question, *, users: int) -> np.ndarray:
-    """Seen pairs as one row a user, filled up with zeros."""
+def excluded(asks: Question) -> np.ndarray:
+    """What each user has seen as one row, filled up with zeros."""
+    users = len(asks.user)
     row, item = asks.seen.unbind(dim=1)
     count = torch.bincount(row, minlength=users)
     place = torch.arange(len(row)) - (count.cumsum(0) - count)[row]

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from recsys.runtime import Bundle, State
+from recsys.runtime import Bundle, Held, State
 
 FIRST: Final = 8  # times k candidates are read at first
 TABLES_BYTES: Final = 2**29  # products of the candidates are kept where they take no more
@@ -63,7 +63,7 @@ class Catalogue:
         self._kept = [self._products(tile) for tile in self._tiles] if self._keep else []
 
     def contenders(
-        self, bundle: Bundle, state: State, *, excluded: np.ndarray, k: int
+        self, bundle: Bundle, state: State | Held, *, excluded: np.ndarray, k: int
     ) -> Contenders:
         """Every candidate that may stand in the list of the ``k`` best of each user.
 
@@ -85,7 +85,7 @@ class Catalogue:
             found.append(self.items[np.sort(kept)])
         return Contenders(found, at_once, read)
 
-    def scores(self, bundle: Bundle, state: State) -> np.ndarray:
+    def scores(self, bundle: Bundle, state: State | Held) -> np.ndarray:
         """Exact scores ``[user, candidate]`` of all of them."""
         everything = np.arange(len(self.items))
         users = zip(*bundle.look(state).values(), strict=True)

@@ -66,7 +66,7 @@ def make_plan(bundle: Bundle, source: Source, *, options: Options, sink: Sink) -
     parts = -(-count(frame) // options.part_rows)
     settings = {name: value for name, value in options._asdict().items() if name not in UNCHANGING}
     identity = {
-        "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash")},
+        "bundle": {key: bundle.manifest.get(key) for key in ("name", "model_hash", "precision")},
         "histories": source.describe(),
         "options": settings | {"device": bundle.device},
         "filters": {

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from recsys.errors import ConfigError
-from recsys.runtime import Bundle, Recommendations, State
+from recsys.runtime import Bundle, Held, Recommendations, State
 from recsys.scoring.certified import Catalogue
 
 ROADS: Final = ("full", "certified", "auto")
@@ -49,7 +49,7 @@ def sum_of(work: Iterable[Effort]) -> Effort:
 class Asked(NamedTuple):
     """What is asked for some users."""
 
-    state: State
+    state: State | Held
     candidates: np.ndarray  # int64, rising catalogue indices
     excluded: np.ndarray  # int64 [user, exclusion], 0 where a user has fewer
 

@@ -4,6 +4,7 @@ An export takes seconds, so only the output that a memory asks for is tried with
 """
 
 from pathlib import Path
+from shutil import copytree
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from recsys import runtime
 from recsys.bundle.assembly import assemble_bundle
 from recsys.bundle.graphs import FAINT, REASONS
+from recsys.bundle.lowering import lower
 from recsys.bundle.tracing import graphs, state_names, trace_all
+from recsys.errors import ArtifactError
 from recsys.folder import fingerprint
 from recsys.model import MemoryRecommender
 from recsys.scoring.certified import Catalogue
@@ -279,6 +282,34 @@ def test_the_manifest_tells_what_every_tensor_means(exported):
     }
     assert set(manifest["tensors"]) == used - state
     assert manifest["explains"] == ("because_items" in used)
+
+
+def test_float16_answers_nearly_the_same(exported, prepared, tmp_path):
+    folder = copytree(exported.folder, tmp_path / "bundle")
+    found = lower(folder, precision="float16", prepared=prepared, history=HISTORY)
+    bundle = runtime.load(folder, graphs=(*runtime.GRAPHS, *runtime.APART), device="cpu")
+    assert (bundle.manifest["precision"], found.seen_items) == ("float16", 0)
+    assert bundle.manifest["fidelity"] == found._asdict()
+    state = bundle.encode(arrays(histories(users=4)))
+    for entry in bundle.manifest["state"]:
+        assert state[entry["name"]].dtype == entry["type"]
+
+
+def test_int8_answers_nearly_the_same_or_is_refused_with_its_losses(exported, prepared, tmp_path):
+    folder = copytree(exported.folder, tmp_path / "bundle")
+    before, refused = {file.name: fingerprint(file) for file in folder.iterdir()}, None
+    try:
+        found = lower(folder, precision="int8", prepared=prepared, history=HISTORY)
+    except ArtifactError as error:
+        refused = str(error)
+    after = {file.name: fingerprint(file) for file in folder.iterdir()}
+    if refused is None:
+        found.check("int8")
+        assert after.keys() == before.keys()
+        assert after["recommend.onnx"] != before["recommend.onnx"]
+    else:
+        assert "precision=int8" in refused
+        assert after == before
 
 
 def test_a_second_export_of_the_same_process_is_as_right_as_the_first(tmp_path):
