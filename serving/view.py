@@ -61,10 +61,10 @@ def _slots(
 ) -> tuple[np.ndarray | None, list[Logged]]:
     """Which slots hold an event and which events these are; all events where slots are none."""
     newest = events[-model.bundle.history :]
-    if scored.slot_age is None:
-        return None, newest
+    if scored.slot_age is None or scored.slot_item is None or not scored.slot_item[row].any():
+        return None, newest  # rewritten slots have weights too, but are nobody's
     age = scored.slot_age[row]
-    filled = np.flatnonzero((age >= 0) & (age < len(newest)))
+    filled = np.flatnonzero((scored.slot_item[row] > 0) & (age >= 0) & (age < len(newest)))
     return filled, [newest[-1 - place] for place in age[filled].tolist()]
 
 
