@@ -62,7 +62,7 @@ def main() -> None:
             bundle = opened(asked, prepared, Path(name), length=given.length)
             label = Path(asked).name
             for road in given.roads:
-                if road == "full" or bundle.certifies:
+                if road == "full" or (bundle.certifies and (road != "codes" or bundle.coded)):
                     rows += ways(label, bundle, histories, groups, road=road, length=given.length)
         compare(rows, users=len(histories.users), items=prepared.items, rounds=given.rounds)
 

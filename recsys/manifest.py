@@ -10,7 +10,7 @@ from recsys.folder import fingerprint
 
 FORMAT: Final = 1
 GRAPHS: Final = ("encode", "write", "score", "recommend")
-APART: Final = ("look", "ask")  # only of bundles whose last hop can be taken apart
+APART: Final = ("look", "ask", "choose")  # only of bundles whose last hop can be taken apart
 ENTRIES: Final = (
     "history",
     "explains",

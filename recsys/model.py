@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
-from recsys.input.event import EventInput
+from recsys.input.contract import Input
 from recsys.memory.contract import Look, Memory, State
 from recsys.output.contract import Effect, Output, View
 from recsys.response.dot import Dot
@@ -16,7 +16,7 @@ class MemoryRecommender(nn.Module, Generic[State]):
     """A user's history is a memory of slots, and a candidate item is the query that reads it."""
 
     def __init__(
-        self, *, input: EventInput, memory: Memory[State], output: Output, response: Dot
+        self, *, input: Input, memory: Memory[State], output: Output, response: Dot
     ) -> None:
         super().__init__()
         self.input = input

@@ -108,8 +108,13 @@ class Bundle:
 
     @property
     def certifies(self) -> bool:
-        """Whether ``look`` and ``ask`` can be called."""
+        """Whether ``look``, ``ask`` and ``choose`` can be called."""
         return set(APART) <= set(self._sessions)
+
+    @property
+    def coded(self) -> bool:
+        """Whether many candidates ask with the same query, which ``ask`` then numbers."""
+        return self.certifies and "slot_codes" in self.manifest["graphs"]["ask"]["outputs"]
 
     def look(self, state: State | Held) -> dict[str, np.ndarray]:
         """The last hop before anybody asks; the manifest tells what the arrays mean."""
@@ -118,6 +123,16 @@ class Bundle:
     def ask(self, candidates: np.ndarray) -> dict[str, np.ndarray]:
         """What these candidates bring to the last hop, for every user the same."""
         return self.run("ask", {"candidates": candidates})
+
+    def choose(
+        self, looked: dict[str, np.ndarray], *, candidates: np.ndarray, k: int
+    ) -> Recommendations:
+        """The best ``k`` of few candidates of each user's own: int64 ``[user, candidate]``, rising.
+
+        ``looked`` is what ``look`` returned; 0 is no candidate and stands in front.
+        """
+        length = np.array(min(k, candidates.shape[1]), dtype=np.int64)
+        return _lists(self.run("choose", looked | {"candidates": candidates, "k": length}))
 
     def recommend(
         self,
@@ -151,13 +166,7 @@ class Bundle:
     ) -> Recommendations:
         length = np.array(min(k, len(candidates)), dtype=np.int64)
         feeds = {"candidates": candidates, "excluded": excluded, "k": length}
-        result = self.run("recommend", {**state, **feeds})
-        return Recommendations(
-            items=result["items"],
-            scores=result["scores"],
-            because_items=result.get("because_items"),
-            because_weights=result.get("because_weights"),
-        )
+        return _lists(self.run("recommend", {**state, **feeds}))
 
     def _events(self, events: Events) -> State:
         return {f"event_{name}": values for name, values in events._asdict().items()}
@@ -259,3 +268,13 @@ def _session(path: Path, provider: str, *, threads: int) -> onnxruntime.Inferenc
         reason = str(error).splitlines()[0]
         message = f"'{path}' cannot be run ({reason}): export it again"
         raise ArtifactError(message) from error
+
+
+def _lists(result: dict[str, np.ndarray]) -> Recommendations:
+    """What a graph that lists gave."""
+    return Recommendations(
+        items=result["items"],
+        scores=result["scores"],
+        because_items=result.get("because_items"),
+        because_weights=result.get("because_weights"),
+    )

@@ -87,6 +87,9 @@ def _show(result: Result, out: str, *, bundle: Path) -> None:
     logger.info(
         "%d recommendations for %d users in %s", counts["recommendations"], counts["users"], out
     )
+    if (recall := result.summary["work"].get("recall")) is not None:
+        sampled = result.summary["work"]["sampled_users"]
+        logger.info("approximate lists: recall %.4f of the exact ones, %d users", recall, sampled)
     console.table(f"scored {out}", ["what", "count"], facts(counts))
     shares = [(name, share) for name, share in result.summary["checks"].items()]
     console.table("checks", ["what", "share"], shares)

@@ -64,6 +64,7 @@ DOORS = {
     "pandas": set(),
     "ray": {"recsys.engine.ray"},
     "deltalake": {"recsys.sink.delta"},
+    "usearch": {"recsys.scoring.approximate"},
 }
 # What the service takes from the rest, and through which module it meets each library.
 LENT = {"runtime", "recommendations", "errors", "tables", "hardware", "folder", "scoring"}

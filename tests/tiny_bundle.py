@@ -65,6 +65,23 @@ SCORE = f"""{HEADER} score ({STATES}, int64[user,candidate] candidates)
     two = Add (one, one)
     weights = Unsqueeze (scores, two)
 }}"""
+REASONS = """same = Equal (first_item, last_item)
+    other = Where (same, nothing, first_item)
+    last_column = Unsqueeze (last_item, one)
+    other_column = Unsqueeze (other, one)
+    pair = Concat <axis = 1> (last_column, other_column)
+    pairs = Unsqueeze (pair, one)
+    list_shape = Shape (items)
+    reason_shape = Concat <axis = 0> (list_shape, two)
+    because_items = Expand (pairs, reason_shape)
+    has_reason = Greater (because_items, nothing)
+    score_column = Unsqueeze (scores, two)
+    score_pairs = Expand (score_column, reason_shape)
+    is_last = Constant <value = int64[2] {1, 0}> ()
+    chosen = Greater (is_last, nothing)
+    both = Where (chosen, score_pairs, half)
+    because_weights = Where (has_reason, both, empty)
+"""
 RECOMMEND = f"""{HEADER} recommend ({STATES}, int64[candidate] candidates,
     int64[user,exclusion] excluded, int64 k)
 => (int64[user,k] items, float[user,k] scores,
@@ -82,27 +99,12 @@ RECOMMEND = f"""{HEADER} recommend ({STATES}, int64[candidate] candidates,
     found = Gather <axis = 0> (candidates, place)
     left = Greater (scores, bottom)
     items = Where (left, found, nothing)
-    same = Equal (first_item, last_item)
-    other = Where (same, nothing, first_item)
-    last_column = Unsqueeze (last_item, one)
-    other_column = Unsqueeze (other, one)
-    pair = Concat <axis = 1> (last_column, other_column)
-    pairs = Unsqueeze (pair, one)
-    list_shape = Shape (items)
-    reason_shape = Concat <axis = 0> (list_shape, two)
-    because_items = Expand (pairs, reason_shape)
-    has_reason = Greater (because_items, nothing)
-    score_column = Unsqueeze (scores, two)
-    score_pairs = Expand (score_column, reason_shape)
-    is_last = Constant <value = int64[2] {{1, 0}}> ()
-    chosen = Greater (is_last, nothing)
-    both = Where (chosen, score_pairs, half)
-    because_weights = Where (has_reason, both, empty)
+    {REASONS}
 }}"""
 
 LOOK = f"""{HEADER} look ({STATES}) => (float[user,width] user_vector,
     float[user,head,slot] slot_weights, float[user,head,slot,part] slot_keys,
-    float[user,head,slot,part] slot_values)
+    float[user,head,slot,part] slot_values, int64[user,pair] past)
 <int64[1] one = {{1}}, int64[2] flat = {{1, 1}}, int64[3] deep = {{1, 1, 1}}, float zero = {{0}}> {{
     {ALL_SCORES}
     user_vector = Identity (all)
@@ -112,6 +114,9 @@ LOOK = f"""{HEADER} look ({STATES}) => (float[user,width] user_vector,
     slot_weights = Expand (zero, three)
     slot_keys = Expand (zero, four)
     slot_values = Expand (zero, four)
+    newest = Unsqueeze (last_item, one)
+    oldest = Unsqueeze (first_item, one)
+    past = Concat <axis = 1> (newest, oldest)
 }}"""
 ASK = f"""{HEADER} ask (int64[candidate] candidates) => (float[candidate,width] user_answers,
     float[candidate] biases, float[candidate,head,part] slot_queries,
@@ -124,6 +129,27 @@ ASK = f"""{HEADER} ask (int64[candidate] candidates) => (float[candidate,width] 
     three = Concat <axis = 0> (count, flat)
     slot_queries = Expand (zero, three)
     slot_answers = Expand (zero, three)
+}}"""
+
+CHOOSE = f"""{HEADER} choose (float[user,width] user_vector, float[user,head,slot] slot_weights,
+    float[user,head,slot,part] slot_keys, float[user,head,slot,part] slot_values,
+    int64[user,pair] past, int64[user,candidate] candidates, int64 k)
+=> (int64[user,k] items, float[user,k] scores,
+    int64[user,k,reason] because_items, float[user,k,reason] because_weights)
+<int64[1] one = {{1}}, int64[1] two = {{2}}, int64[2] slots = {{1, 2}}, int64 nothing = {{0}},
+ float none = {{-1000000}}, float bottom = {{-500000}}, float half = {{0.5}},
+ float empty = {{0}}, int64 oldest = {{1}}> {{
+    told = GatherElements <axis = 1> (user_vector, candidates)
+    nobody = Equal (candidates, nothing)
+    open = Where (nobody, none, told)
+    length = Reshape (k, one)
+    scores, place = TopK <axis = 1, largest = 1, sorted = 1> (open, length)
+    found = GatherElements <axis = 1> (candidates, place)
+    left = Greater (scores, bottom)
+    items = Where (left, found, nothing)
+    last_item = Gather <axis = 1> (past, nothing)
+    first_item = Gather <axis = 1> (past, oldest)
+    {REASONS}
 }}"""
 
 
@@ -160,7 +186,7 @@ def write_bundle(
     )
     catalogue.write_parquet(folder / "catalogue.parquet")
     texts = {"encode": ENCODE, "write": WRITE, "score": SCORE, "recommend": RECOMMEND}
-    texts |= {"look": LOOK, "ask": ASK} if apart else {}
+    texts |= {"look": LOOK, "ask": ASK, "choose": CHOOSE} if apart else {}
     manifest = {
         "format": 1,
         "name": "tiny",

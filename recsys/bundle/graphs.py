@@ -6,7 +6,7 @@ A state travels as the fields of the memory's NamedTuple, in their order.
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
@@ -101,7 +101,10 @@ class Recommend(nn.Module):
         hidden = self._hidden(excluded, candidates)
         best, place = torch.where(hidden, HIDDEN, scores).topk(length)
         items = torch.where(best > HIDDEN / 2, candidates[place], 0)
-        return (items, best, *self._reasons(view, items)) if self.model.explains else (items, best)
+        if not self.model.explains:
+            return items, best
+        effect = self.model.effect(view, items).effect
+        return items, best, *_reasons(effect, view.slots.item, items)
 
     def _hidden(
         self, excluded: Int[Tensor, "user exclusion"], candidates: Int[Tensor, " candidate"]
@@ -109,18 +112,22 @@ class Recommend(nn.Module):
         nothing = torch.zeros(excluded.shape[0], self.items + 1, dtype=torch.int8)
         return nothing.scatter(1, excluded, 1)[:, candidates] > 0
 
-    def _reasons(self, view: View, items: Int[Tensor, "user k"]) -> Fields:
-        """The slots whose loss would cost most, best first; 0 where none helped but faintly."""
-        effect = self.model.effect(view, items).effect
-        padded = torch.nn.functional.pad(effect, (0, REASONS))  # a memory may have fewer slots
-        weight, slot = padded.topk(REASONS)
-        past = torch.nn.functional.pad(view.slots.item, (0, REASONS))
-        item = past[:, None].expand(-1, items.shape[1], -1).gather(2, slot)
-        helped = (weight > 0) & (weight >= FAINT * weight[..., :1]) & (items > 0)[..., None]
-        earlier = torch.ones(REASONS, REASONS, dtype=torch.bool).tril(-1)
-        again = ((item[..., :, None] == item[..., None, :]) & earlier).any(-1)  # had more than once
-        helped = helped & (item > 0) & ~again
-        return torch.where(helped, item, 0), torch.where(helped, weight, 0.0)
+
+def _reasons(
+    effect: Float[Tensor, "user k slot"],
+    past: Int[Tensor, "user slot"],
+    items: Int[Tensor, "user k"],
+) -> Fields:
+    """The slots whose loss would cost most, best first; 0 where none helped but faintly."""
+    padded = torch.nn.functional.pad(effect, (0, REASONS))  # a memory may have fewer slots
+    weight, slot = padded.topk(REASONS)
+    past = torch.nn.functional.pad(past, (0, REASONS))
+    item = past[:, None].expand(-1, items.shape[1], -1).gather(2, slot)
+    helped = (weight > 0) & (weight >= FAINT * weight[..., :1]) & (items > 0)[..., None]
+    earlier = torch.ones(REASONS, REASONS, dtype=torch.bool).tril(-1)
+    again = ((item[..., :, None] == item[..., None, :]) & earlier).any(-1)  # had more than once
+    helped = helped & (item > 0) & ~again
+    return torch.where(helped, item, 0), torch.where(helped, weight, 0.0)
 
 
 class Look(nn.Module):
@@ -131,9 +138,10 @@ class Look(nn.Module):
         self.model, self.output = model, output
 
     def forward(self, state: Fields) -> Fields:
-        """The names and shapes are those of ``Spoken``."""
+        """The names and shapes are those of ``Spoken``; with explanations, the slots' items."""
         view = self.model.look(_state(self.model, state))
-        return (view.user[:, 0], *self.output.spoken(view))
+        past = (view.slots.item,) if self.model.explains else ()
+        return (view.user[:, 0], *self.output.spoken(view), *past)
 
 
 class Ask(nn.Module):
@@ -147,7 +155,58 @@ class Ask(nn.Module):
         """Candidates are int64 ``[candidate]``."""
         answers = self.model.response.answers(candidates)
         asking = self.output.asking(self.model.input.query(candidates), answers.slot)
-        return (answers.user, answers.bias, *asking)
+        codes = self.model.input.codes(candidates)
+        return (answers.user, answers.bias, *asking, *(() if codes is None else (codes,)))
+
+
+class Choose(nn.Module):
+    """What ``Look`` gave, few candidates of each user's own, k -> lists with scores and reasons."""
+
+    def __init__(self, model: MemoryRecommender, output: CandidateRead) -> None:
+        super().__init__()
+        self.model, self.ask = model, Ask(model, output)
+
+    def forward(self, looked: Fields, candidates: Tensor, k: Tensor) -> Fields:
+        """Candidates are int64 ``[user, candidate]``, rising; 0, for none, stands in front."""
+        length = cast(int, k.item())
+        torch._check(length >= 1)
+        torch._check(length <= candidates.shape[1])
+        users, few = candidates.shape
+        answers, bias, *asking = self.ask(candidates.flatten())[:4]
+        queries, told = (part.unflatten(0, (users, few)).transpose(1, 2) for part in asking)
+        loud = looked[1][:, :, None] * (queries @ looked[2].transpose(-1, -2)).exp()
+        answered = told @ looked[3].transpose(-1, -2)  # both: user head candidate slot
+        memory = _read(loud, answered).sum(1)
+        user = (answers.unflatten(0, (users, few)) * looked[0][:, None]).sum(-1)
+        scores = user + memory + bias.unflatten(0, (users, few))
+        best, place = torch.where(candidates == 0, HIDDEN, scores).topk(length)
+        items = torch.where(best > HIDDEN / 2, candidates.gather(1, place), 0)
+        if not self.model.explains:
+            return items, best
+        chosen = place[:, None, :, None].expand(-1, loud.shape[1], -1, loud.shape[3])
+        effect = _effect(loud.gather(2, chosen), answered.gather(2, chosen)).sum(1)
+        return items, best, *_reasons(effect, looked[4], items)
+
+
+def _read(
+    loud: Float[Tensor, "user head candidate slot"],
+    answered: Float[Tensor, "user head candidate slot"],
+) -> Float[Tensor, "user head candidate"]:
+    """Mean of the answers by how loud they are; the null slot is as loud as one, and says 0."""
+    return (loud * answered).sum(-1) / (1 + loud.sum(-1))
+
+
+def _effect(
+    loud: Float[Tensor, "user head candidate slot"],
+    answered: Float[Tensor, "user head candidate slot"],
+) -> Float[Tensor, "user head candidate slot"]:
+    """As ``CandidateRead.effect``: the loudest slot is really left out, the others by formula."""
+    weights = loud / (1 + loud.sum(-1, keepdim=True))
+    read = _read(loud, answered)[..., None]
+    lost = weights * (answered - read) / (1 - weights).clamp(min=0.5)
+    loudest = loud.argmax(-1, keepdim=True)
+    rest = _read(loud.scatter(-1, loudest, 0.0), answered)[..., None]
+    return lost.scatter(-1, loudest, read - rest)
 
 
 def _state(model: MemoryRecommender, fields: Fields) -> Fields:

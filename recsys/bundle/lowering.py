@@ -104,6 +104,8 @@ def _feeds(bundle: runtime.Bundle, *, prepared: Prepared) -> dict[str, graphs.Fe
         "excluded": excluded(asks),
         "k": np.array(min(10, bundle.items)),
     }
+    few = {"candidates": everybody["candidates"][:, :50], "k": lists["k"]}
+    choose = bundle.look(state) | few if bundle.certifies else {}
     return {
         "encode": named,
         "write": state | first,
@@ -111,4 +113,5 @@ def _feeds(bundle: runtime.Bundle, *, prepared: Prepared) -> dict[str, graphs.Fe
         "recommend": state | lists,
         "look": state,
         "ask": {"candidates": candidates},
+        "choose": choose,
     }

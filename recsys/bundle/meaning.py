@@ -8,7 +8,8 @@ TENSORS: Final = {
     "event_item": "int64 [user, event], in write [user]: catalogue index, oldest first, 0 padding",
     "event_time": "int64, as event_item: seconds since 1970 UTC; an order where 'time' says so",
     "event_behaviour": "int64, as event_item: 0 for none, else place from 1 in 'behaviours'",
-    "candidates": "int64: in score [user, candidate], else [candidate]; in recommend rising",
+    "candidates": "int64: in score [user, candidate], in choose also, rising, 0 (none) in front; "
+    "else [candidate], in recommend rising",
     "excluded": "int64 [user, exclusion]: catalogue indices never to list, filled up with 0",
     "k": "int64 scalar: length of the lists, 1 to the number of candidates",
     "scores": "float32: higher is better; in recommend best first, meaningless where items is 0",
@@ -28,6 +29,7 @@ TENSORS: Final = {
     "biases": "float32 [candidate]: b",
     "slot_queries": "float32 [candidate, head, part]: q, of length one or zero",
     "slot_answers": "float32 [candidate, head, part]: z",
+    "slot_codes": "int64 [candidate]: where it is the same, slot_queries are; few only where given",
 }
 
 _SLOTS: Final = "one number a slot, oldest first; empty slots (0) in front may be added or removed"

@@ -11,7 +11,7 @@ from recsys.data.batches import Events, Question, asked, question
 from recsys.data.prepared import Prepared
 from recsys.errors import ArtifactError
 from recsys.model import MemoryRecommender
-from recsys.scoring.certified import Catalogue
+from recsys.scoring.last_hop import Brought, spoken
 
 TOLERANCE = 1e-4  # of a score, relative to the largest score of the user where that is above one
 BATCHES = (1, 5, 33)  # users; none of them is the traced size
@@ -146,10 +146,15 @@ def _apart_by(found: np.ndarray | None, wanted: Tensor) -> float:
 def _apart(
     bundle: runtime.Bundle, state: runtime.State, *, candidates: np.ndarray
 ) -> np.ndarray | None:
-    """Scores as the certified road reads them; none where the last hop is not taken apart."""
+    """Scores read in numpy, and those of the choose graph; none where nothing is taken apart."""
     if not bundle.certifies:
         return None
-    return Catalogue(bundle, items=candidates).scores(bundle, state)
+    looked = bundle.look(state)
+    every = np.repeat(candidates[None], len(looked["user_vector"]), axis=0)
+    read = Brought(bundle, items=candidates).read(spoken(looked), every - candidates[0])
+    chosen = bundle.choose(looked, candidates=every, k=len(candidates))
+    in_order = np.argsort(chosen.items, axis=1)
+    return np.stack([read, np.take_along_axis(chosen.scores, in_order, axis=1)])
 
 
 def _written(bundle: runtime.Bundle, *, events: Events) -> runtime.State:

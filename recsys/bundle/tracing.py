@@ -13,6 +13,7 @@ from torch.export import Dim
 
 from recsys.bundle.graphs import (
     Ask,
+    Choose,
     Encode,
     Fields,
     Look,
@@ -47,7 +48,6 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
     axes = tuple(_AXIS if name in model.memory.grows else _USER for name in names)
     events = _example_events()
     excluded = torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]])
-    reasons = ["because_items", "because_weights"] if model.explains else []
     apart = _apart(model, state=state, dynamic=axes) if certifiable(model) else {}
     return apart | {
         "encode": Graph(Encode(model), events, (_AXIS,) * 3, [*EVENTS], [*names]),
@@ -70,7 +70,7 @@ def graphs(model: MemoryRecommender, *, items: int) -> dict[str, Graph]:
             example=(state, torch.arange(1, 4), excluded, torch.tensor(2)),
             dynamic=(axes, _USER, _AXIS, {}),
             inputs=[*names, "candidates", "excluded", "k"],
-            outputs=["items", "scores", *reasons],
+            outputs=["items", "scores", *_reasons_of(model)],
         ),
     }
 
@@ -84,23 +84,42 @@ def _apart(
     model: MemoryRecommender, *, state: Fields, dynamic: tuple[Any, ...]
 ) -> dict[str, Graph]:
     """The last hop before anybody asks, and what candidates bring to it."""
-    output = cast(CandidateRead, model.output)
+    output, candidates = cast(CandidateRead, model.output), torch.arange(1, 4)
+    codes = [] if model.input.codes(candidates) is None else ["slot_codes"]
+    asking = [f"slot_{name}" for name in Asking._fields]
+    past = ["slot_item"] if model.explains else []
+    looked = ["user_vector", *(f"slot_{name}" for name in Spoken._fields), *past]
+    look = Look(model, output)
+    with torch.no_grad():
+        seen = tuple(field.contiguous() for field in look(state))
     return {
-        "look": Graph(
-            module=Look(model, output),
-            example=(state,),
-            dynamic=(dynamic,),
-            inputs=state_names(model.memory),
-            outputs=["user_vector", *(f"slot_{name}" for name in Spoken._fields)],
-        ),
+        "look": Graph(look, (state,), (dynamic,), inputs=state_names(model.memory), outputs=looked),
         "ask": Graph(
             module=Ask(model, output),
-            example=(torch.arange(1, 4),),
+            example=(candidates,),
             dynamic=(_USER,),
             inputs=["candidates"],
-            outputs=["user_answers", "biases", *(f"slot_{name}" for name in Asking._fields)],
+            outputs=["user_answers", "biases", *asking, *codes],
+        ),
+        "choose": Graph(
+            module=Choose(model, output),
+            example=(seen, torch.tensor([[0, 1, 2], [1, 2, 3]]), torch.tensor(2)),
+            dynamic=(_looked_axes(seen, grows=bool(model.memory.grows)), _AXIS, {}),
+            inputs=[*looked, "candidates", "k"],
+            outputs=["items", "scores", *_reasons_of(model)],
         ),
     }
+
+
+def _looked_axes(looked: Fields, *, grows: bool) -> tuple[dict[int, Any], ...]:
+    """Users in front; where slots are no fixed number, also those: behind the heads, if any."""
+    slots = {field.dim(): {max(1, min(field.dim() - 1, 2)): Dim.DYNAMIC} for field in looked[1:]}
+    return (_USER, *(_USER | (slots[field.dim()] if grows else {}) for field in looked[1:]))
+
+
+def _reasons_of(model: MemoryRecommender) -> list[str]:
+    """What lists of this model say why."""
+    return ["because_items", "because_weights"] if model.explains else []
 
 
 def trace(graph: Graph, file: Path) -> None:

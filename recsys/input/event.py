@@ -4,10 +4,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from recsys.data.batches import Events
+from recsys.input.contract import Input
 from recsys.memory.contract import Table
 
 
-class EventInput(nn.Module):
+class EventInput(Input):
     """Item vector plus, where the data tell behaviours apart (view, cart, buy), the behaviour's.
 
     Padding gives the zero vector.
@@ -31,3 +32,7 @@ class EventInput(nn.Module):
     def query(self, candidate: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape width"]:
         """What a candidate asks the memory with."""
         return self.dropout(self.item(candidate))
+
+    def codes(self, candidate: Int[Tensor, "*shape"]) -> None:
+        """None: every candidate asks for itself."""
+        return

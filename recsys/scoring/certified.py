@@ -6,9 +6,15 @@ the mean one product with a vector of the user: that is retrieval. For one head,
 w made to sum to one (the null slot among them, which answers 0), a what slots answer and
 x = k q - E[k q], every mean under p,
 
-    m - E[a] = Cov(exp(x), a) / E[exp(x)]              and so (Cauchy and Schwarz, Jensen)
-    m - E[a] <= sd(a) sqrt(E[exp(2 x)] - 1)            where, as x <= B and E[x] = 0 (Bennett 1962),
-    E[exp(2 x)] <= (B^2 exp(-2 v / B) + v exp(2 B)) / (B^2 + v),   v = Var(x).
+    m - E[a] = Cov(exp(x), a) / E[exp(x)]              and so (Cauchy and Schwarz)
+    m - E[a] <= sd(a) sqrt(E[exp(2 x)] / E[exp(x)]^2 - 1),   where, as -A <= x <= B and E[x] = 0,
+    E[exp(2 x)] <= (B^2 exp(-2 v / B) + v exp(2 B)) / (B^2 + v),   v = Var(x)   (Bennett 1962),
+    E[exp(x)]   >= (A^2 exp(v / A) + v exp(-A)) / (A^2 + v),   and >= 1 (Jensen).
+
+The last two hold because the third derivative of exp is positive: a parabola that touches exp(2 x)
+at -v / B and meets it at B lies above it for all x <= B, one that touches exp(x) at v / A and meets
+it at -A lies below it for all x >= -A, and means of parabolas are known from E[x] and v. A and B
+come of the longest key; for B there is a sharper bound where slots are events (``anchors.py``).
 
 Both variances are quadratic forms in what the candidate alone brings, so the bounds of all
 candidates are matrix products over users, whatever the number of slots. A candidate whose bound
@@ -19,160 +25,158 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from recsys.runtime import Bundle, Held, State
+from recsys.runtime import Bundle
+from recsys.scoring.anchors import Anchors
+from recsys.scoring.last_hop import (
+    OUT,
+    ROUNDING,
+    Brought,
+    Contenders,
+    Slots,
+    best_places,
+    least_of_rows,
+    reached,
+)
 
-FIRST: Final = 8  # times k candidates are read at first
+FIRST: Final = 4  # times k candidates are read at first
 TABLES_BYTES: Final = 2**29  # products of the candidates are kept where they take no more
-TILE: Final = 4096  # candidates whose products are made at a time where they are not kept
-ROUNDING: Final = 1e-4  # of a score, relative where it is above one; what float32 may be off
-FAINT: Final = 1e-5  # of a variance, relative to the largest there can be; the same
+TILE: Final = 4096  # candidates whose bounds are made at a time
+FAINT: Final = 1e-5  # of a variance, relative to the largest there can be; what float32 may be off
+
+Products = list[tuple[np.ndarray, np.ndarray]]
 
 
-class Contenders(NamedTuple):
-    """Candidates among which the best of each user are, and what it took to know."""
-
-    items: list[np.ndarray]  # of each user: int64, rising; few more than k
-    at_once: int  # users of whom the first reading already proved it
-    read: int  # candidates read one by one, of all users together
-
-
-class _Slots(NamedTuple):
-    """The last hop of one user."""
-
-    user: np.ndarray  # [width]
-    weights: np.ndarray  # [head, slot]
-    keys: np.ndarray  # [head, slot, part]
-    values: np.ndarray  # [head, slot, part]
-
-
-class Catalogue:
-    """Candidates of a job as the last hop sees them, for all users the same.
+class Certified:
+    """Candidates of a job with what their bounds are made of.
 
     Takes 4 bytes times the width of what a candidate brings, and at most ``TABLES_BYTES`` more.
     """
 
-    def __init__(self, bundle: Bundle, *, items: np.ndarray) -> None:
-        asked = bundle.ask(items)
-        self.items = items  # rising
-        self.answers, self.bias = asked["user_answers"], asked["biases"]
-        self.queries, self.told = _by_head(asked["slot_queries"]), _by_head(asked["slot_answers"])
-        self.retrieved = np.ascontiguousarray(np.hstack([self.answers, *self.told]).T)
-        heads, count, part = self.queries.shape
+    def __init__(self, brought: Brought, *, anchors: Anchors | None = None) -> None:
+        self.brought = brought
+        self._anchors = anchors
+        self._retrieved = np.ascontiguousarray(brought.answers.T)
+        heads, count, part = brought.queries.shape
         self._keep = 4 * heads * count * part * (part + 1) <= TABLES_BYTES
         self._tiles = [slice(start, start + TILE) for start in range(0, count, TILE)]
         self._kept = [self._products(tile) for tile in self._tiles] if self._keep else []
 
     def contenders(
-        self, bundle: Bundle, state: State | Held, *, excluded: np.ndarray, k: int
+        self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
     ) -> Contenders:
         """Every candidate that may stand in the list of the ``k`` best of each user.
 
         Args:
             bundle: Whose candidates these are.
-            state: Of some users.
+            slots: Of some users.
             excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
             k: Length of the lists.
         """
-        slots = bundle.look(state)
-        likely, bound = self._bounds(slots)
-        row, place = self._hidden(excluded)
-        likely[row, place] = bound[row, place] = -np.inf
-        first = min(FIRST * k, len(self.items))
-        found, at_once, read = [], 0, 0
-        for user, spoken in enumerate(zip(*slots.values(), strict=True)):
-            kept, count = self._proved(_Slots(*spoken), likely[user], bound[user], first=first, k=k)
-            at_once, read = at_once + (count <= first), read + count
-            found.append(self.items[np.sort(kept)])
-        return Contenders(found, at_once, read)
+        users, moments = len(slots.user), self._moments_of(slots)
+        likely = self._likely(slots)
+        likely[self.brought.hidden(excluded)] = OUT
+        first = best_places(likely, n=min(FIRST * k, likely.shape[1]))
+        there = np.take_along_axis(likely, first, axis=1) > OUT / 2
+        score = np.where(there, self.brought.read(slots, first), np.float32(OUT))
+        lowest = least_of_rows(score, k=k)
+        np.put_along_axis(likely, first, OUT, axis=1)
+        user, place = self._left(moments, likely, lowest)
+        at_once, read = users - len(np.unique(user)), int(there.sum()) + len(place)
+        more = self.brought.read_pairs(slots, user, place)
+        near, nearer = score >= reached(lowest)[:, None], more >= lowest[user]
+        items = self.brought.contenders(
+            np.append(np.nonzero(near)[0], user[nearer]),
+            np.append(first[near], place[nearer]),
+            np.append(score[near], more[nearer]),
+            users=users,
+            k=k,
+        )
+        return Contenders(items, at_once, read)
 
-    def scores(self, bundle: Bundle, state: State | Held) -> np.ndarray:
-        """Exact scores ``[user, candidate]`` of all of them."""
-        everything = np.arange(len(self.items))
-        users = zip(*bundle.look(state).values(), strict=True)
-        return np.stack([self.read(_Slots(*spoken), everything) for spoken in users])
-
-    def read(self, slots: _Slots, place: np.ndarray) -> np.ndarray:
-        """Exact scores of the candidates at these places, for one user."""
-        score = self.answers[place] @ slots.user + self.bias[place]
-        for head, weights in enumerate(slots.weights):
-            loud = slots.keys[head] @ self.queries[head, place].T
-            np.exp(loud, out=loud)
-            loud *= weights[:, None]
-            told = slots.values[head] @ self.told[head, place].T
-            score += np.einsum("sc,sc->c", loud, told) / (1 + loud.sum(axis=0))
-        return score
-
-    def _proved(
-        self, slots: _Slots, likely: np.ndarray, bound: np.ndarray, *, first: int, k: int
-    ) -> tuple[np.ndarray, int]:
-        """Places among which the best ``k`` are, and how many were read to know."""
-        place = np.argpartition(-likely, first - 1)[:first]
-        place = place[likely[place] > -np.inf]
-        score = self.read(slots, place)
-        least = _least(score, k=k)
-        rest = (bound >= least) & (bound > -np.inf)
-        rest[place] = False
-        more = np.flatnonzero(rest)
-        if len(more):
-            place, score = np.append(place, more), np.append(score, self.read(slots, more))
-            least = _least(score, k=k)
-        return place[score >= least], len(place)
-
-    def _bounds(self, slots: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, slots: Slots) -> tuple[np.ndarray, np.ndarray]:
         """What every candidate scores about, and at most: ``[user, candidate]`` twice."""
-        moments = [_moments(slots, head=head) for head in range(len(self.queries))]
-        asks = np.hstack([slots["user_vector"], *(moment.value for moment in moments)])
-        likely = asks @ self.retrieved
-        likely += self.bias
-        bound = np.empty_like(likely)
-        for number, tile in enumerate(self._tiles):
-            products = self._kept[number] if self._keep else self._products(tile)
-            bound[:, tile] = likely[:, tile]
-            for head, moment in enumerate(moments):
-                bound[:, tile] += _most(
-                    moment, query=self.queries[head, tile], products=products[head]
-                )
-        bound += ROUNDING * np.maximum(np.abs(bound), 1)
-        return likely, bound
+        moments = self._moments_of(slots)
+        likely = self._likely(slots)
+        bound = [self._bound(moments, likely, tile=tile) for tile in range(len(self._tiles))]
+        return likely, np.concatenate(bound, axis=1)
 
-    def _products(self, tile: slice) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _likely(self, slots: Slots) -> np.ndarray:
+        likely = one_vector(slots) @ self._retrieved
+        likely += self.brought.bias
+        return likely
+
+    def _moments_of(self, slots: Slots) -> list["_Moments"]:
+        moments = []
+        for head in range(slots.weights.shape[1]):
+            alike = None if self._anchors is None else self._anchors.largest(slots, head=head)
+            moments.append(_moments(slots, head=head, alike=alike))
+        return moments
+
+    def _left(
+        self, moments: list["_Moments"], likely: np.ndarray, lowest: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Users, rising, and places of all candidates whose bound reaches ``lowest``."""
+        found = [
+            np.nonzero(self._bound(moments, likely, tile=tile) >= reached(lowest)[:, None])
+            for tile in range(len(self._tiles))
+        ]
+        user = np.concatenate([pair[0] for pair in found])
+        place = np.concatenate(
+            [pair[1] + tile.start for pair, tile in zip(found, self._tiles, strict=True)]
+        )
+        order = np.argsort(user, kind="stable")
+        return user[order], place[order]
+
+    def _bound(self, moments: list["_Moments"], likely: np.ndarray, *, tile: int) -> np.ndarray:
+        """The most that each candidate of a tile can score, ``[user, candidate]``."""
+        part = self._tiles[tile]
+        products = self._kept[tile] if self._keep else self._products(part)
+        bound = likely[:, part].copy()
+        for head, moment in enumerate(moments):
+            query = self.brought.queries[head, part]
+            group = None if self._anchors is None else self._anchors.group[head][part]
+            bound += _most(moment, query=query, products=products[head], group=group)
+        bound += ROUNDING * np.maximum(np.abs(bound), 1)
+        return bound
+
+    def _products(self, tile: slice) -> Products:
         """Of each head, products of all pairs in queries and answers, ``[pair, candidate]``."""
         return [
             (_pairs(query[tile]), _pairs(told[tile]))
-            for query, told in zip(self.queries, self.told, strict=True)
+            for query, told in zip(self.brought.queries, self.brought.told, strict=True)
         ]
 
-    def _hidden(self, excluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Users, and places of what they may not get."""
-        row, column = np.nonzero(excluded)
-        item = excluded[row, column]
-        place = np.searchsorted(self.items, item).clip(max=len(self.items) - 1)
-        there = self.items[place] == item
-        return row[there], place[there]
+
+def one_vector(slots: Slots) -> np.ndarray:
+    """The users' vectors and what their slots tell to a candidate that is alike to none."""
+    weights = slots.weights.astype(np.float64)
+    weights /= 1 + weights.sum(axis=2, keepdims=True)
+    told = weights[:, :, None].astype(np.float32) @ slots.values
+    return np.hstack([slots.user, told.reshape(len(told), -1)])
 
 
 class _Moments(NamedTuple):
-    """Means, covariances and bounds of one head's slots, of all users, by the weights p."""
+    """Of one head's slots, of all users, by the weights p."""
 
-    value: np.ndarray  # [user, part]: E[v]
     key: np.ndarray  # [user, part]: E[k]
     value_spread: np.ndarray  # [user, pair]: Cov(v), as _pairs counts them
     key_spread: np.ndarray  # [user, pair]
     longest: np.ndarray  # [user, 1]: of the keys
+    alike: np.ndarray | None  # [user, group]: bound of k q by groups of candidates
 
 
-def _moments(slots: dict[str, np.ndarray], *, head: int) -> _Moments:
-    weights = slots["slot_weights"][:, head, None].astype(np.float64)
+def _moments(slots: Slots, *, head: int, alike: np.ndarray | None) -> _Moments:
+    weights = slots.weights[:, head, None].astype(np.float64)
     whole = 1 + weights.sum(axis=2, keepdims=True)
     null, weights = (part.astype(np.float32) for part in (1 / whole, weights / whole))
-    keys, values = slots["slot_keys"][:, head], slots["slot_values"][:, head]
+    keys, values = slots.keys[:, head], slots.values[:, head]
     key, value = weights @ keys, weights @ values
     return _Moments(
-        value=value[:, 0],
         key=key[:, 0],
         value_spread=_spread(values, weights=weights, null=null, mean=value),
         key_spread=_spread(keys, weights=weights, null=null, mean=key),
         longest=np.sqrt((keys**2).sum(axis=2).max(axis=1, keepdims=True, initial=0)),
+        alike=alike,
     )
 
 
@@ -191,22 +195,50 @@ def _spread(
 
 
 def _most(
-    moments: _Moments, *, query: np.ndarray, products: tuple[np.ndarray, np.ndarray]
+    moments: _Moments,
+    *,
+    query: np.ndarray,
+    products: tuple[np.ndarray, np.ndarray],
+    group: np.ndarray | None,
 ) -> np.ndarray:
     """How far above E[a] the mean of each candidate can be: ``[user, candidate]``."""
     spread = moments.key_spread @ products[0]
     np.maximum(spread, 1e-9, out=spread)
-    above = moments.longest - moments.key @ query.T
+    mean = moments.key @ query.T
+    above = moments.longest - mean
+    if moments.alike is not None and group is not None:
+        np.minimum(above, np.take(moments.alike, group, axis=1) - mean, out=above)
     np.maximum(above, 1e-3, out=above)
-    square = above * above
-    grown = square * np.exp(-2 * spread / above)
-    grown += spread * np.exp(2 * above)
-    grown /= square + spread
-    grown -= 1
-    apart = np.sqrt(np.maximum(grown, 0, out=grown), out=grown)
+    apart = _second(spread, above)
+    apart /= _first(spread, np.maximum(moments.longest + mean, 1e-3)) ** 2
+    apart -= 1
+    np.sqrt(np.maximum(apart, 0, out=apart), out=apart)
     told = moments.value_spread @ products[1]
     apart *= np.sqrt(np.maximum(told, 0, out=told), out=told)
     return apart
+
+
+def _second(spread: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """At least E[exp(2 x)]; exp(-t) is at most 1 / (1 + t + t^2 / 2)."""
+    square = above * above
+    turn = 2 * spread
+    turn /= above
+    falling = (turn * 0.5 + 1) * turn + 1
+    grown = np.exp(2 * above)
+    grown *= spread
+    grown += square / falling
+    square += spread
+    grown /= square
+    return grown
+
+
+def _first(spread: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """At most E[exp(x)]; exp(t) is at least 1 + t + t^2 / 2, and exp(-A) at least 0."""
+    square = below * below
+    grown = (spread * 0.5 + below) * spread + square
+    square += spread
+    grown /= square
+    return np.maximum(grown, 1)
 
 
 def _pairs(vectors: np.ndarray) -> np.ndarray:
@@ -214,15 +246,3 @@ def _pairs(vectors: np.ndarray) -> np.ndarray:
     row, column = np.triu_indices(vectors.shape[1])
     across = np.ascontiguousarray(vectors.T)
     return across[row] * across[column]
-
-
-def _by_head(vectors: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(vectors.transpose(1, 0, 2))
-
-
-def _least(score: np.ndarray, *, k: int) -> float:
-    """What a candidate must reach, or come near to, to be one of the best ``k``."""
-    if len(score) < k:
-        return -np.inf
-    least = float(np.partition(score, len(score) - k)[len(score) - k])
-    return least - ROUNDING * max(abs(least), 1)

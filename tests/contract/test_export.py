@@ -20,7 +20,8 @@ from recsys.bundle.tracing import graphs, state_names, trace_all
 from recsys.errors import ArtifactError
 from recsys.folder import fingerprint
 from recsys.model import MemoryRecommender
-from recsys.scoring.certified import Catalogue
+from recsys.scoring.certified import Certified
+from recsys.scoring.last_hop import Brought, spoken
 from tests.contract.parts import (
     BEHAVIOURS,
     ITEMS,
@@ -196,18 +197,22 @@ def test_the_last_hop_taken_apart_gives_the_scores_and_the_best(exported):
         pytest.skip("no candidate asks its slots, or not by candidate_read")
     past, k = histories(users=4), 3
     state, excluded = bundle.encode(arrays(past)), np.array([[4], [0], [11], [1]])
-    catalogue = Catalogue(bundle, items=CATALOGUE)
+    looked, brought = bundle.look(state), Brought(bundle, items=CATALOGUE)
+    slots, certified = spoken(looked), Certified(brought)
     with torch.no_grad():
         wanted = model(past, torch.from_numpy(CATALOGUE)).numpy()
-    likely, bound = catalogue._bounds(bundle.look(state))
+    _, bound = certified.bounds(slots)
     assert (bound >= wanted).all()
-    assert likely.shape == wanted.shape
-    found = catalogue.contenders(bundle, state, excluded=excluded, k=k)
-    np.testing.assert_allclose(catalogue.scores(bundle, state), wanted, **CLOSE)
-    for user in range(len(wanted)):
-        score = np.append(0, wanted[user])
-        first = best(score, candidates=CATALOGUE, excluded=excluded[user], k=k)
-        assert {item for item, _ in first} <= set(found.items[user].tolist())
+    every = np.repeat(CATALOGUE[None], 4, axis=0)
+    np.testing.assert_allclose(brought.read(slots, every - 1), wanted, **CLOSE)
+    found = certified.contenders(bundle, slots, excluded=excluded, k=k)
+    lists = bundle.choose(looked, candidates=found.items, k=k)
+    whole = bundle.recommend(state, candidates=CATALOGUE, excluded=excluded, k=k)
+    assert lists.items.tolist() == whole.items.tolist()
+    np.testing.assert_allclose(lists.scores, whole.scores, **CLOSE)
+    if model.explains:
+        assert lists.because_items.tolist() == whole.because_items.tolist()
+        np.testing.assert_allclose(lists.because_weights, whole.because_weights, **CLOSE)
 
 
 def test_a_list_longer_than_what_is_left_ends_with_nothing(exported):
@@ -272,7 +277,7 @@ def test_the_manifest_names_the_tensors_as_the_files_do(exported):
         assert [value.name for value in stored.output] == graph["outputs"]
         assert fingerprint(folder / graph["file"]) == graph["sha256"]
         asked = graph["inputs"][: len(state)] == state
-        assert asked == (name not in ("encode", "ask"))
+        assert asked == (name not in ("encode", "ask", "choose"))
     written = bundle.manifest["graphs"]["write"]["outputs"]
     assert written == [f"next_{name}" for name in state]
 

@@ -9,7 +9,7 @@ from recsys import runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
 from recsys.export import main as export
-from recsys.scoring.certified import Catalogue
+from recsys.scoring.last_hop import Brought, spoken
 from recsys.scoring.roads import LONG, Road, choose_road
 from tests.symbols import unchecked
 from tests.test_score import run
@@ -19,17 +19,21 @@ from tests.tiny_training import data_set, train
 GRAPHS = ("encode", "score", "recommend", *runtime.APART)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def exported(folder, *settings):
     """A bundle of a training of one epoch."""
-    folder = tmp_path_factory.mktemp("roads")
     data = data_set(folder / "data").folder
-    trained = train(data, folder / "run", "memory=key_value", "trainer.max_epochs=1")
+    settings = ("memory=key_value", "trainer.max_epochs=1", *settings)
+    trained = train(data, folder / "run", *settings)
     with initialize_config_dir(CONF, version_base=None):
         cfg = compose("export", [f"run='{trained}'", f"out='{folder / 'bundle'}'"])
     with unchecked():
         export.__wrapped__(cfg)
     return folder / "bundle"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("roads"))
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +96,60 @@ def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
     everything = np.arange(1, bundle.items + 1)
     wanted = bundle.score(state, candidates=np.repeat(everything[None], 3, axis=0)).scores
 
-    found = Catalogue(bundle, items=everything).scores(bundle, state)
+    brought = Brought(bundle, items=everything)
+    found = brought.read(spoken(bundle.look(state)), np.repeat(everything[None] - 1, 3, axis=0))
 
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory):
+    """A bundle whose candidates ask in four groups."""
+    folder = tmp_path_factory.mktemp("coded")
+    return runtime.load(exported(folder, "input=coded", "input.codes=4"), graphs=GRAPHS)
+
+
+@pytest.mark.parametrize("road", ["codes", "certified", "auto"])
+def test_slots_read_once_a_code_give_the_lists_of_the_full_road(coded, tmp_path, road):
+    rows = past(coded)
+    full, _ = run(coded, rows, tmp_path / "full", road="full", k=7)
+    found, summary = run(coded, rows, tmp_path / "found", road=road, k=7)
+
+    exact = ["user_id", "rank", "item_id"]
+    assert found.select(exact).equals(full.select(exact))
+    np.testing.assert_allclose(found["score"], full["score"], rtol=1e-4, atol=1e-5)
+    assert summary["work"]["certified_users"] >= 60
+    assert summary["work"]["road"] == ("certified" if road == "certified" else "codes")
+
+
+def test_an_approximate_road_says_what_it_misses(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys.scoring.roads.SAMPLED", 1)
+    monkeypatch.setattr("recsys.scoring.roads.LARGE", 10**9)
+    rows = past(bundle)
+    full, _ = run(bundle, rows, tmp_path / "full", road="full", k=3)
+    found, summary = run(bundle, rows, tmp_path / "found", road="approximate", k=3)
+
+    both = full.join(found, on=["user_id", "item_id"], how="semi").height
+    work = summary["work"]
+    assert work["sampled_users"] == work["approximate_users"] >= 60
+    assert work["recall"] == pytest.approx(both / full.height, abs=1e-4)
+    assert work["recall"] > 0.9
+    assert work["certified_users"] == 0
+
+
+def test_an_approximate_road_has_no_recall_of_its_own_where_nobody_was_sampled(
+    bundle, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("recsys.scoring.roads.SAMPLED", 2**40)
+    _, summary = run(bundle, past(bundle), tmp_path / "found", road="approximate", k=3)
+    assert summary["work"]["recall"] is None
+
+
+def test_a_road_that_finds_too_many_contenders_reads_everything(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys.scoring.roads.MANY", 2)
+    full, found, work = both(bundle, tmp_path, k=5)
+    assert found.equals(full)
+    assert work["certified_users"] == 0
 
 
 def test_auto_certifies_where_slots_are_many(bundle, monkeypatch):
@@ -110,5 +165,14 @@ def test_a_bundle_that_cannot_be_taken_apart_is_read_in_full_or_refused(tmp_path
     assert choose_road("auto", bundle=plain) == "full"
     with pytest.raises(ConfigError, match="road is certified, but in this bundle"):
         Road("certified", bundle=plain, candidates=np.arange(1, 10))
-    with pytest.raises(ConfigError, match="road is one of full, certified, auto, but is 'fast'"):
+    with pytest.raises(ConfigError, match="road is approximate, but in this bundle no candidate"):
+        Road("approximate", bundle=plain, candidates=np.arange(1, 10))
+    with pytest.raises(
+        ConfigError, match="road is one of full, certified, codes, approximate, auto, but is 'fast'"
+    ):
         Road("fast", bundle=plain, candidates=np.arange(1, 10))
+
+
+def test_codes_are_for_candidates_that_ask_in_groups(bundle):
+    with pytest.raises(ConfigError, match="train with input=coded"):
+        Road("codes", bundle=bundle, candidates=np.arange(1, bundle.items + 1))
