@@ -25,6 +25,7 @@ from recsys.scoring.last_hop import Brought, spoken
 from tests.contract.parts import (
     BEHAVIOURS,
     ITEMS,
+    MEMORIES,
     default_output,
     histories,
     pairs,
@@ -49,6 +50,17 @@ def tried():
     for memory, output in pairs():
         marks = () if output == default_output(memory) else pytest.mark.slow
         yield pytest.param((memory, output), marks=marks, id=f"{memory}-{output}")
+
+
+def tried_with_fewer_bits():
+    """Every memory; all but one with the slow tests, as each is exported once more for it."""
+    for memory in MEMORIES:
+        marks = () if memory == "gru" else pytest.mark.slow
+        pair = (memory, default_output(memory))
+        yield pytest.param(pair, marks=marks, id="-".join(pair))
+
+
+fewer_bits = pytest.mark.parametrize("exported", [*tried_with_fewer_bits()], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +301,7 @@ def test_the_manifest_tells_what_every_tensor_means(exported):
     assert manifest["explains"] == ("because_items" in used)
 
 
+@fewer_bits
 def test_float16_answers_nearly_the_same(exported, prepared, tmp_path):
     folder = copytree(exported.folder, tmp_path / "bundle")
     found = lower(folder, precision="float16", prepared=prepared, history=HISTORY)
@@ -300,6 +313,7 @@ def test_float16_answers_nearly_the_same(exported, prepared, tmp_path):
         assert state[entry["name"]].dtype == entry["type"]
 
 
+@fewer_bits
 def test_int8_answers_nearly_the_same_or_is_refused_with_its_losses(exported, prepared, tmp_path):
     folder = copytree(exported.folder, tmp_path / "bundle")
     before, refused = {file.name: fingerprint(file) for file in folder.iterdir()}, None
