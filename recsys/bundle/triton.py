@@ -26,7 +26,7 @@ TYPES: Final = {
     "tensor(float16)": "TYPE_FP16",
     "tensor(float)": "TYPE_FP32",
 }
-SHARED: Final = ("recommend", "ask")  # they have inputs that all users of a call share
+SHARED: Final = ("recommend", "ask", "choose")  # they have inputs that all users of a call share
 
 
 def publish_repository(
