@@ -49,7 +49,7 @@ def events(given: object, model: Model, *, most: int) -> tuple[Logged, ...]:
     some = reading.array(given, "history", most=most)
     first = int(time.time()) - len(some) + 1
     timed = [isinstance(one, dict) and one.get("timestamp") is not None for one in some]
-    if any(timed) != all(timed):
+    if any(timed) and not all(timed):
         rule = "either every event of a history has a timestamp or none has"
         field = f"history[{timed.index(False)}].timestamp"
         raise Problem(422, rule, remedy="add the missing ones", field=field)

@@ -81,6 +81,10 @@ def test_a_history_is_read_and_not_remembered(api, table):
     assert ids(answer) == best(table[7], without={4, 7}, k=4)
 
 
+def test_no_history_is_a_history(api):
+    assert recommend(api, history=[], k=2)["events"] == 0
+
+
 def test_histories_are_read_in_order_of_time(api, table):
     late = [{"item_id": 106, "timestamp": "1970-01-02"}, {"item_id": 103, "timestamp": 7}]
     assert ids(recommend(api, history=late, k=3)) == best(table[7], without={4, 7}, k=3)
