@@ -79,7 +79,7 @@ class Lsh(Memory[LshState]):
             keys=self._directions().expand_as(state.total),
             values=self.value(state.total / state.events.clamp(min=1)[..., None]),
             bias=faint,
-            filled=count >= 0,
+            filled=torch.ones_like(number[:1], dtype=torch.bool).expand_as(number),
             age=number,
             gap_seconds=torch.zeros_like(number),
             item=torch.zeros_like(number[:, 0]),

@@ -28,7 +28,7 @@ class BucketRead(Output):
     no parameter: it is fixed by what I sees, and only what was read can learn.
 
     A form that chooses needs candidate x slot at every position; positions take turns, so nothing
-    holds all three.
+    holds all three. What is the same in every row (the keys of ``lsh``) is matched once for all.
     """
 
     explains = False
@@ -48,7 +48,7 @@ class BucketRead(Output):
         queries: Float[Tensor, "candidate width"],
         answers: Float[Tensor, "candidate slot_width"],
     ) -> Reading:
-        match = queries @ view.slots.keys.transpose(1, 2)
+        match = queries @ _once(view.slots.keys).transpose(1, 2)
         told = answers @ self._values(view.slots).transpose(1, 2)
         places = range(view.slots.filled.shape[1])
         memory = [self._read(view.slots, match, told, slice(p, p + 1)) for p in places]
@@ -60,7 +60,7 @@ class BucketRead(Output):
         queries: Float[Tensor, "row candidate width"],
         answers: Float[Tensor, "row candidate slot_width"],
     ) -> Float[Tensor, "row candidate"]:
-        match = queries @ view.slots.keys.transpose(1, 2)
+        match = queries @ _once(view.slots.keys).transpose(1, 2)
         told = answers @ self._values(view.slots).transpose(1, 2)
         return self._read(view.slots, match, told, slice(None))
 
@@ -80,28 +80,33 @@ class BucketRead(Output):
     def _read(
         self,
         slots: Slots,
-        match: Float[Tensor, "row candidate slot"],
+        match: Float[Tensor, "#row candidate slot"],
         told: Float[Tensor, "row candidate slot"],
         positions: slice,
     ) -> Float[Tensor, "row candidate"]:
         """From one position, or from a position of each candidate's own."""
-        shape = match.shape
-        filled = slots.filled[:, positions].expand(shape)
-        table = (slots.age[:, positions] // self.buckets).expand(shape)
+        filled = _once(slots.filled[:, positions])
+        table = _once(slots.age[:, positions]) // self.buckets
         weights = _own(match.detach(), filled=filled, table=table, buckets=self.buckets)
         if self.normalise == "count":
             weights = weights * slots.bias[:, positions].exp()
         return self.gain * (weights * told).sum(-1) / weights.sum(-1).clamp(min=1)
 
 
+def _once(field: Tensor) -> Tensor:
+    """One row, which broadcasts, where all rows are views of it; else the field as it is."""
+    return field[:1] if field.stride(0) == 0 else field
+
+
 def _own(
-    match: Float[Tensor, "row candidate slot"],
+    match: Float[Tensor, "#row candidate slot"],
     *,
-    filled: Bool[Tensor, "row candidate slot"],
-    table: Int[Tensor, "row candidate slot"],
+    filled: Bool[Tensor, "#row #candidate slot"],
+    table: Int[Tensor, "#row #candidate slot"],
     buckets: int,
-) -> Float[Tensor, "row candidate slot"]:
+) -> Float[Tensor, "#row candidate slot"]:
     """One for the best match of each table, shared by equals; zero for every other slot."""
+    match, filled, table = torch.broadcast_tensors(match, filled, table)
     tables = (match.shape[2] + buckets - 1) // buckets
     masked = torch.where(filled, match, LOWEST)
     nothing = match.new_full((*match.shape[:2], tables), LOWEST)

@@ -1,5 +1,7 @@
 """Reading by buckets, with the buckets of each candidate looked up one by one."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -83,3 +85,27 @@ def test_a_user_without_events_is_told_nothing():
     read, seen = bucket_read(), distinct()
     context, queries, answers = asked()
     assert (read.every(read.look(seen, context), queries, answers).memory[0, -1] == 0).all()
+
+
+def copied(seen):
+    """The same slots, with memory of their own for every row."""
+    return type(seen)(*(field if field is None else field.clone() for field in seen))
+
+
+@pytest.mark.parametrize("alike", [("keys",), ("keys", "filled"), ("keys", "filled", "age")])
+@pytest.mark.parametrize("normalise", ["length", "count"])
+def test_what_all_rows_share_is_read_as_if_each_had_its_own(normalise, alike):
+    read, seen = bucket_read(normalise), distinct()
+    shared = {name: getattr(seen, name)[1:2].expand_as(getattr(seen, name)) for name in alike}
+    seen = seen._replace(**shared)
+    context, queries, answers = asked()
+    once, apart = (read.look(slots, context) for slots in (seen, copied(seen)))
+    found = read.every(once, queries, answers).memory.detach()
+    torch.testing.assert_close(found, read.every(apart, queries, answers).memory.detach(), **CLOSE)
+    for row, position, candidate in itertools.product(*map(range, found.shape)):
+        pair = {"query": queries[candidate], "answer": answers[candidate]}
+        expected = memory(seen, row=row, position=position, normalise=normalise, **pair)
+        assert float(found[row, position, candidate]) == pytest.approx(expected, abs=1e-9)
+    own = torch.arange(ROWS * POSITIONS).reshape(ROWS, POSITIONS) % CANDIDATES
+    one, other = (read.each(view, queries[own], answers[own]) for view in (once, apart))
+    torch.testing.assert_close(one, other, **CLOSE)
