@@ -102,10 +102,11 @@ def ask(pid: int, port: int, script: Path, *, connections: int, seconds: float) 
     )
     took, told = spent(pid) - before, done.stdout
     requests = int(re.search(r"(\d+) requests in", told)[1])
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+    failed = re.findall(r"Non-2xx or 3xx responses: (\d+)", told)
+    failed += re.findall(r"(?:connect|read|write|timeout) (\d+)", told)  # of connections
     return Measured(
         requests,
-        int(failed[1]) if failed else 0,
+        sum(map(int, failed)),
         1e6 * took / requests,
         requests / seconds,
         re.search(r"50%\s+(\S+)", told)[1],
