@@ -79,9 +79,12 @@ def told_by_score(model: MemoryRecommender, state: Fields) -> list[str]:
 
 
 def _origins(view: View) -> Fields:
-    """Which item each slot came from, and how many events ago; -1 where a slot is empty."""
-    age = torch.where(view.slots.filled, view.slots.age, -1)
-    return view.slots.item, age[:, 0]
+    """Which item each slot came from, and how many events ago; 0 and -1 where a slot is empty.
+
+    A slot can have an item before it has a value (``key_next``); it is empty until then.
+    """
+    filled = view.slots.filled[:, 0]
+    return torch.where(filled, view.slots.item, 0), torch.where(filled, view.slots.age[:, 0], -1)
 
 
 class Recommend(nn.Module):
