@@ -17,7 +17,7 @@ TENSORS: Final = {
     "hop_weights": "float32 [user, hop, slot]: read weights of the hops before a candidate asks; "
     "what they lack to one read nothing",
     "slot_item": "int64 [user, slot]: catalogue index of the event a slot came from; 0: nobody's",
-    "slot_age": "int64 [user, slot]: events since the slot's own, 0 the newest; -1: empty",
+    "slot_age": "int64 [user, slot]: events since the one that filled it, 0 the newest; -1: empty",
     "items": "int64 [user, k]: catalogue indices, best first; 0 where nothing is left",
     "because_items": "int64 [user, k, reason]: past items that raised the score most; 0 for none",
     "because_weights": "float32 [user, k, reason]: how much lower the score is without that slot",
