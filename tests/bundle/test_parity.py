@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recsys import runtime
-from recsys.bundle.graphs import Ask, Look
+from recsys.bundle.graphs import Ask, Choose, Look
 from recsys.bundle.parity import Parity, compare
 from recsys.bundle.tracing import certifiable
 from recsys.data.batches import Events
@@ -30,9 +30,11 @@ class StandIn:
     def look(self, state):
         with torch.no_grad():
             found = Look(self.model, self.model.output)(tuple(state))
+        *numbers, item = (field.numpy() for field in found)
         names = ("user_vector", *(f"slot_{name}" for name in Spoken._fields))
         wrong = 1.5 if self.fault == "look" else 1
-        return {name: wrong * field.numpy() for name, field in zip(names, found, strict=True)}
+        looked = {name: wrong * field for name, field in zip(names, numbers, strict=True)}
+        return looked | {"slot_item": item}
 
     def ask(self, candidates):
         with torch.no_grad():
@@ -40,6 +42,15 @@ class StandIn:
         names = ("user_answers", "biases", *(f"slot_{name}" for name in Asking._fields))
         wrong = 1.5 if self.fault == "ask" else 1
         return {name: wrong * field.numpy() for name, field in zip(names, found, strict=True)}
+
+    def choose(self, looked, *, candidates, k):
+        fields = tuple(torch.from_numpy(field) for field in looked.values())
+        choose = Choose(self.model, self.model.output)
+        with torch.no_grad():
+            found = choose(fields, torch.from_numpy(candidates), torch.tensor(k))
+        items, scores = (field.numpy() for field in found[:2])
+        wrong = 1.5 if self.fault == "choose" else 1
+        return runtime.Recommendations(items, wrong * scores, None, None)
 
     def encode(self, events):
         item, time, behaviour = (torch.from_numpy(field) for field in events)
@@ -136,7 +147,7 @@ def test_a_fault_is_refused_by_name(world, fault, name):
         compared(world, fault).check()
 
 
-@pytest.mark.parametrize("fault", ["look", "ask"])
+@pytest.mark.parametrize("fault", ["look", "ask", "choose"])
 def test_a_fault_of_the_last_hop_taken_apart_is_refused(world, fault):
     with pytest.raises(ArtifactError, match="score_error"):
         compared(world, fault, memory="key_value").check()
