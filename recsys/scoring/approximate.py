@@ -47,14 +47,7 @@ class Approximate:
     def contenders(
         self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
     ) -> Contenders:
-        """The best ``k`` of those found for each user, which need not be the best there are.
-
-        Args:
-            bundle: Whose candidates these are.
-            slots: Of some users.
-            excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
-            k: Length of the lists.
-        """
+        """The best ``k`` of those found for each user, which need not be the best there are."""
         users, count = len(slots.user), len(self.brought.items)
         asks = np.hstack([one_vector(slots), np.ones((users, 1), np.float32)])
         asks = np.hstack([asks, np.zeros((users, 1), np.float32)])

@@ -64,14 +64,7 @@ class Certified:
     def contenders(
         self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
     ) -> Contenders:
-        """Every candidate that may stand in the list of the ``k`` best of each user.
-
-        Args:
-            bundle: Whose candidates these are.
-            slots: Of some users.
-            excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
-            k: Length of the lists.
-        """
+        """Every candidate that may stand in the list of the ``k`` best of each user."""
         users, moments = len(slots.user), self._moments_of(slots)
         likely = self._likely(slots)
         likely[self.brought.hidden(excluded)] = OUT

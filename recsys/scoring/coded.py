@@ -24,6 +24,7 @@ class Coded:
         assert brought.codes is not None
         self.brought = brought
         self._order = np.argsort(brought.codes, kind="stable")
+        self._back = np.argsort(self._order)  # place of a candidate -> its place in that order
         _, first = np.unique(brought.codes[self._order], return_index=True)
         self._cuts = [*first.tolist(), len(self._order)]
         self._queries = brought.queries[:, self._order[first]]  # head code part
@@ -33,20 +34,11 @@ class Coded:
     def contenders(
         self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
     ) -> Contenders:
-        """The best ``k`` of each user and what comes as near as rounding may be off.
-
-        Args:
-            bundle: Whose candidates these are.
-            slots: Of some users.
-            excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
-            k: Length of the lists.
-        """
+        """The best ``k`` of each user and what comes as near as rounding may be off."""
         users = len(slots.user)
         score = self.scores(slots)
         row, place = self.brought.hidden(excluded)
-        back = np.empty_like(self._order)
-        back[self._order] = np.arange(len(back))
-        score[row, back[place]] = OUT
+        score[row, self._back[place]] = OUT
         few = best_places(score, n=min(k, score.shape[1]))
         user = np.repeat(np.arange(users), few.shape[1])
         best = np.take_along_axis(score, few, axis=1).ravel()

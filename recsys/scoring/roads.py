@@ -77,7 +77,14 @@ class Shortcut(Protocol):
     def contenders(
         self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
     ) -> Contenders:
-        """Those of some users."""
+        """Those of some users.
+
+        Args:
+            bundle: Whose candidates these are.
+            slots: Of some users.
+            excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
+            k: Length of the lists.
+        """
         ...
 
 
