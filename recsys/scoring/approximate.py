@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from recsys.runtime import Bundle
 from recsys.scoring.certified import one_vector
 from recsys.scoring.last_hop import Brought, Contenders, Slots
 
@@ -44,9 +43,7 @@ class Approximate:
         self._index.add(places, np.hstack([vectors, further[:, None]]), threads=1)
         self._alone = threading.Lock()  # the index promises nothing to two threads at once
 
-    def contenders(
-        self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
-    ) -> Contenders:
+    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """The best ``k`` of those found for each user, which need not be the best there are."""
         users, count = len(slots.user), len(self.brought.items)
         asks = np.hstack([one_vector(slots), np.ones((users, 1), np.float32)])

@@ -25,7 +25,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from recsys.runtime import Bundle
 from recsys.scoring.anchors import Anchors
 from recsys.scoring.last_hop import (
     OUT,
@@ -61,9 +60,7 @@ class Certified:
         self._tiles = [slice(start, start + TILE) for start in range(0, count, TILE)]
         self._kept = [self._products(tile) for tile in self._tiles] if self._keep else []
 
-    def contenders(
-        self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
-    ) -> Contenders:
+    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """Every candidate that may stand in the list of the ``k`` best of each user."""
         users, moments = len(slots.user), self._moments_of(slots)
         likely = self._likely(slots)

@@ -10,7 +10,6 @@ product of the length of a user's vector and of what the heads tell for each can
 
 import numpy as np
 
-from recsys.runtime import Bundle
 from recsys.scoring.last_hop import OUT, Brought, Contenders, Slots, best_places, least, reached
 
 
@@ -31,9 +30,7 @@ class Coded:
         self._answers = np.ascontiguousarray(brought.answers[self._order].T)
         self._bias = brought.bias[self._order]
 
-    def contenders(
-        self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
-    ) -> Contenders:
+    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """The best ``k`` of each user and what comes as near as rounding may be off."""
         users = len(slots.user)
         score = self.scores(slots)

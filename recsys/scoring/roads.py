@@ -74,13 +74,10 @@ class Asked(NamedTuple):
 class Shortcut(Protocol):
     """A way to few candidates among which the best are, or are likely to be."""
 
-    def contenders(
-        self, bundle: Bundle, slots: Slots, *, excluded: np.ndarray, k: int
-    ) -> Contenders:
+    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """Those of some users.
 
         Args:
-            bundle: Whose candidates these are.
             slots: Of some users.
             excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
             k: Length of the lists.
@@ -114,7 +111,7 @@ class Road:
         if self._shortcut is None or self._candidates is not asked.candidates:
             return _full(bundle, asked, k=k, tile=tile)
         looked = bundle.look(asked.state)
-        found = self._shortcut.contenders(bundle, spoken(looked), excluded=asked.excluded, k=k)
+        found = self._shortcut.contenders(spoken(looked), excluded=asked.excluded, k=k)
         if found.items.shape[1] > MANY:
             return _full(bundle, asked, k=k, tile=tile)
         few = _wide_enough(found.items, least=min(k, len(asked.candidates)))

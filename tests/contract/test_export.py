@@ -207,7 +207,7 @@ def test_the_last_hop_taken_apart_gives_the_scores_and_the_best(exported):
     assert (bound >= wanted).all()
     every = np.repeat(CATALOGUE[None], 4, axis=0)
     np.testing.assert_allclose(brought.read(slots, every - 1), wanted, **CLOSE)
-    found = certified.contenders(bundle, slots, excluded=excluded, k=k)
+    found = certified.contenders(slots, excluded=excluded, k=k)
     lists = bundle.choose(looked, candidates=found.items, k=k)
     whole = bundle.recommend(state, candidates=CATALOGUE, excluded=excluded, k=k)
     assert lists.items.tolist() == whole.items.tolist()

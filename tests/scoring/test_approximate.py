@@ -17,7 +17,7 @@ def opened(world):
 def test_weak_addresses_are_found_as_if_all_were_read():
     world = World(1, items=3000, strength=0.01)
 
-    found = opened(world).contenders(world, spoken(world.look(None)), excluded=world.excluded, k=5)
+    found = opened(world).contenders(spoken(world.look(None)), excluded=world.excluded, k=5)
 
     best = [best for best, _ in world.best(np.arange(1, 3001), k=5)]
     hits = [len(set(one) & set(among(row))) for one, row in zip(best, found.items, strict=True)]
@@ -29,7 +29,7 @@ def test_nothing_excluded_is_listed():
     world = World(2, items=60)
     world.excluded = np.repeat(np.arange(1, 55)[None], len(world.excluded), axis=0)
 
-    found = opened(world).contenders(world, spoken(world.look(None)), excluded=world.excluded, k=50)
+    found = opened(world).contenders(spoken(world.look(None)), excluded=world.excluded, k=50)
 
     assert found.items.tolist() == [[55, 56, 57, 58, 59, 60]] * len(world.excluded)
 
@@ -39,7 +39,7 @@ def test_an_index_made_again_finds_the_same():
     slots = spoken(world.look(None))
 
     once, again = (
-        opened(world).contenders(world, slots, excluded=world.excluded, k=9).items for _ in range(2)
+        opened(world).contenders(slots, excluded=world.excluded, k=9).items for _ in range(2)
     )
 
     assert once.tolist() == again.tolist()
@@ -49,7 +49,7 @@ def test_one_user_alone_finds_what_it_finds_among_others():
     world = World(4, items=500)
     slots, index = spoken(world.look(None)), opened(world)
 
-    together = index.contenders(world, slots, excluded=world.excluded, k=3).items
-    alone = index.contenders(world, slots.of([2]), excluded=world.excluded[[2]], k=3).items
+    together = index.contenders(slots, excluded=world.excluded, k=3).items
+    alone = index.contenders(slots.of([2]), excluded=world.excluded[[2]], k=3).items
 
     assert among(alone[0]) == among(together[2])

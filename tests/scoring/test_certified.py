@@ -33,7 +33,7 @@ def test_the_best_are_among_the_contenders_and_few_others(kind, k):
         world = World(seed, **kind)
         items = np.arange(1, world.items + 1)[seed:]
         certified, slots = opened(world, items=items)
-        found = certified.contenders(world, slots, excluded=world.excluded, k=k)
+        found = certified.contenders(slots, excluded=world.excluded, k=k)
         for row, (best, left) in zip(found.items, world.best(items, k=k), strict=True):
             assert set(best) <= set(among(row)) <= set(left)
             assert len(among(row)) <= k + 3
@@ -46,7 +46,7 @@ def test_fewer_candidates_than_k_are_all_contenders(left):
     world.excluded = np.repeat(np.arange(left + 1, 21)[None], USERS, axis=0)
     certified, slots = opened(world)
 
-    found = certified.contenders(world, slots, excluded=world.excluded, k=5)
+    found = certified.contenders(slots, excluded=world.excluded, k=5)
 
     assert found.items.tolist() == [list(range(1, left + 1))] * USERS
 
@@ -58,7 +58,7 @@ def test_candidates_that_are_equally_good_are_all_contenders():
     world.excluded = np.repeat(np.arange(21, 41)[None], USERS, axis=0)
     certified, slots = opened(world)
 
-    found = certified.contenders(world, slots, excluded=world.excluded, k=3)
+    found = certified.contenders(slots, excluded=world.excluded, k=3)
 
     assert found.items.tolist() == [list(range(1, 21))] * USERS
 
@@ -67,7 +67,7 @@ def test_weak_addresses_are_proved_by_the_first_reading_of_a_few():
     world = World(1, items=2000, strength=0.01)
     certified, slots = opened(world)
 
-    found = certified.contenders(world, slots, excluded=world.excluded, k=5)
+    found = certified.contenders(slots, excluded=world.excluded, k=5)
 
     assert found.at_once == USERS
     assert found.read == USERS * 20
@@ -82,8 +82,7 @@ def test_catalogues_too_large_to_keep_their_products_give_the_same(monkeypatch):
 
     for one, other in zip(kept.bounds(slots), made.bounds(slots), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
-    found = made.contenders(world, slots, excluded=world.excluded, k=4)
+    found = made.contenders(slots, excluded=world.excluded, k=4)
     assert (
-        found.items.tolist()
-        == kept.contenders(world, slots, excluded=world.excluded, k=4).items.tolist()
+        found.items.tolist() == kept.contenders(slots, excluded=world.excluded, k=4).items.tolist()
     )

@@ -31,7 +31,7 @@ def test_contenders_are_the_best_and_what_comes_as_near_as_rounding(codes, k):
     items = np.arange(1, world.items + 1)[::2]
     coded, slots = opened(world, items=items)
 
-    found = coded.contenders(world, slots, excluded=world.excluded, k=k)
+    found = coded.contenders(slots, excluded=world.excluded, k=k)
 
     for row, (best, _) in zip(found.items, world.best(items, k=k), strict=True):
         assert set(best) <= set(among(row))
@@ -46,6 +46,6 @@ def test_candidates_that_are_equally_good_are_all_contenders():
     world.excluded = np.repeat(np.arange(21, 41)[None], len(world.excluded), axis=0)
     coded, slots = opened(world)
 
-    found = coded.contenders(world, slots, excluded=world.excluded, k=3)
+    found = coded.contenders(slots, excluded=world.excluded, k=3)
 
     assert found.items.tolist() == [list(range(1, 21))] * len(world.excluded)
