@@ -87,7 +87,7 @@ def compared(shortcut: Shortcut, brought: Brought, world: World, given: argparse
     short, whole = [], []
     for _ in range(given.rounds):
         started = time.process_time()
-        found = shortcut.contenders(world, slots, excluded=nobody, k=K)  # type: ignore[arg-type]
+        found = shortcut.contenders(slots, excluded=nobody, k=K)
         short.append((time.process_time() - started) / given.users)
         started = time.process_time()
         scores = everything(brought, slots.of(slice(0, given.whole)))
