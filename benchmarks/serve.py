@@ -32,6 +32,7 @@ from serving.store.embedded import Embedded
 TICKS = os.sysconf("SC_CLK_TCK")
 OURS = "recsys serve"
 NAIVE = "FastAPI, naive"
+STORE = "states.db"
 SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -67,6 +68,14 @@ def fill(store: Path, prepared: Prepared, bundle: runtime.Bundle) -> list[str]:
         pass
     embedded.close()
     return names
+
+
+def questions(folder: Path, *, bundle: Path, prepared: Path) -> tuple[list[str], Path]:
+    """A filled store in this folder: its users, and the script by which wrk asks for them."""
+    users = fill(folder / STORE, load(prepared), runtime.load(bundle, device="cpu"))
+    script = folder / "ask.lua"
+    script.write_text("users = {" + ",".join(users) + "}" + SCRIPT)
+    return users, script
 
 
 def family(pid: int) -> list[int]:
@@ -170,11 +179,8 @@ def main() -> None:
     ports = {OURS: given.port, NAIVE: given.port + 1}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        loaded = runtime.load(given.bundle, device="cpu")
-        users = fill(folder / "states.db", load(given.prepared), loaded)
-        script = folder / "ask.lua"
-        script.write_text("users = {" + ",".join(users) + "}" + SCRIPT)
-        told = commands(given.bundle, folder / "states.db", ports, given.workers)
+        _, script = questions(folder, bundle=given.bundle, prepared=given.prepared)
+        told = commands(given.bundle, folder / STORE, ports, given.workers)
         logs = {OURS: folder / "ours.log", NAIVE: folder / "naive.log"}
         with (
             server(told[OURS], ports[OURS], logs[OURS]) as ours,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.serve import NAIVE, OURS, commands, server
+from benchmarks.serve import NAIVE, OURS, STORE, commands, server
 from recsys import runtime, tables
 from recsys.data.prepared import Prepared, load
 
@@ -91,7 +91,7 @@ def main() -> None:
         events = drawn(load(given.prepared), given.users, given.seed)
         expected = scored(given.bundle, events, folder)
         ports = {OURS: given.port, NAIVE: 0}
-        command = commands(given.bundle, folder / "states.db", ports, workers=1)[OURS]
+        command = commands(given.bundle, folder / STORE, ports, workers=1)[OURS]
         command.append("batch.patience=60")  # nobody is refused on a slow machine
         with server(command, given.port, folder / "ours.log"):
             for part in events.iter_slices(1000):

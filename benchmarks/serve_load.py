@@ -19,9 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.serve import NAIVE, OURS, SCRIPT, ask, commands, fill, resident, server
-from recsys import runtime
-from recsys.data.prepared import load
+from benchmarks.serve import NAIVE, OURS, STORE, ask, commands, questions, resident, server
 
 CONNECTIONS = 64
 WAITING = 1024  # as conf/serve.yaml
@@ -125,12 +123,9 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        loaded = runtime.load(given.bundle, device="cpu")
-        users = fill(folder / "states.db", load(given.prepared), loaded)
-        script = folder / "ask.lua"
-        script.write_text("users = {" + ",".join(users) + "}" + SCRIPT)
+        users, script = questions(folder, bundle=given.bundle, prepared=given.prepared)
         ports = {OURS: given.port, NAIVE: 0}
-        command = commands(given.bundle, folder / "states.db", ports, given.workers)[OURS]
+        command = commands(given.bundle, folder / STORE, ports, given.workers)[OURS]
         with server(command, given.port, folder / "ours.log") as ours:
             found = ask(ours.pid, given.port, script, connections=CONNECTIONS, seconds=3)
             overload(given.port, users, script, capacity=found.rate, seconds=given.seconds)
