@@ -173,7 +173,7 @@ def _example_events() -> tuple[Tensor, Tensor, Tensor]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """The exporter makes millions of small objects that live; collecting amid them costs a sixth."""
+    """The exporter makes millions of small objects, and collecting amid them costs a sixth."""
     collects = gc.isenabled()
     gc.disable()
     try:
