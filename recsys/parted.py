@@ -46,6 +46,7 @@ class Parted(NamedTuple):
     path: Path
     edges: Edges  # by part: start and end of each stretch in the file
     sums: list[int]  # by part: CRC-32 of its stretches
+    remedy: str = "run again"  # where the file is damaged
 
     def read(self, part: int) -> pl.DataFrame:
         """Rows of one part that has any, in the order in which they came.
@@ -61,7 +62,7 @@ class Parted(NamedTuple):
                 checksum = zlib.crc32(stretch, checksum)
                 stretches.append(stretch)
         if checksum != self.sums[part]:
-            message = f"part {part} of '{self.path}' is damaged: run again with restart=true"
+            message = f"part {part} of '{self.path}' is damaged: {self.remedy}"
             raise ArtifactError(message)
         return pl.concat([pl.read_ipc_stream(io.BytesIO(stretch)) for stretch in stretches])
 
