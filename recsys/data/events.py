@@ -27,7 +27,12 @@ class Events(NamedTuple):
 
     def at(self, places: Mask | NDArray[np.integer]) -> "Events":
         """The events of this mask, or at these places."""
-        return Events(*(values[places] for values in self))
+        return Events(
+            user=self.user[places],
+            item=self.item[places],
+            tick=self.tick[places],
+            behaviour=self.behaviour[places],
+        )
 
     def rows(self) -> pl.DataFrame:
         """The same as a table, one column an array."""

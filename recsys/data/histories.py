@@ -19,7 +19,7 @@ class Piece(NamedTuple):
     behaviour: NDArray[np.uint8]
 
 
-TYPES: Final = Piece(np.dtype(np.int32), np.dtype(np.int64), np.dtype(np.uint8))
+TYPES: Final = {"item": np.int32, "time": np.int64, "behaviour": np.uint8}
 
 
 class Histories(NamedTuple):
@@ -60,15 +60,15 @@ def write(offset: NDArray[np.int64], pieces: Iterable[Piece], folder: Path) -> N
     """
     folder.mkdir()
     np.save(folder / "offset.npy", offset)
-    paths = [folder / f"{name}.npy" for name in Piece._fields]
-    for path, kind in zip(paths, TYPES, strict=True):
-        with path.open("wb") as file:
-            header = {"descr": kind.str, "fortran_order": False, "shape": (int(offset[-1]),)}
+    for name, kind in TYPES.items():
+        shape = (int(offset[-1]),)
+        header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
+        with (folder / f"{name}.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
     for piece in pieces:
-        for path, values, kind in zip(paths, piece, TYPES, strict=True):
-            with path.open("ab") as file:
-                file.write(np.ascontiguousarray(values, dtype=kind).data)
+        for name, kind in TYPES.items():
+            with (folder / f"{name}.npy").open("ab") as file:
+                file.write(getattr(piece, name).astype(kind, copy=False).tobytes())
 
 
 def read(folder: Path) -> Histories:

@@ -33,11 +33,13 @@ def read(source: Source) -> Iterator[pl.DataFrame]:
         InputError: A file that cannot be read, no row at all, or, once all were looked at, a value
             that cannot be used.
     """
-    rows, bad = 0, []
+    rows = 0
+    bad: list[pl.DataFrame] = []
     with readable():
         for piece in parted.pieces(source.interactions()):
             unusable = tables.unusable(piece)
-            rows, bad = rows + piece.height, [*bad, piece.filter(unusable)]
+            rows += piece.height
+            bad.append(piece.filter(unusable))
             yield piece.filter(~unusable)
     if not rows:
         message = "the source has no interactions: give a table with at least one row"
