@@ -19,7 +19,7 @@ NTM = (
 @pytest.mark.timeout(900)
 def test_a_turing_machine_copies_twice_as_many_patterns_as_it_was_taught_with():
     errors = solve(
-        *NTM, within=120, passes=lambda wrong: wrong["10"] <= 0.001 and wrong["20"] <= 0.01
+        *NTM, steps=2600, passes=lambda wrong: wrong["10"] <= 0.001 and wrong["20"] <= 0.01
     )
     assert errors["10"] <= 0.001
     assert errors["20"] <= 0.01
@@ -28,5 +28,5 @@ def test_a_turing_machine_copies_twice_as_many_patterns_as_it_was_taught_with():
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_long_short_term_memory_does_not():
-    errors = ceiling(*COPY, "memory=lstm", "width=128", within=40)
+    errors = ceiling(*COPY, "memory=lstm", "width=128", steps=1500)
     assert errors["20"] >= 0.2

@@ -24,7 +24,7 @@ class Unrewarded(Teaching):
 
 def test_the_reward_teaches_which_slot_to_pick():
     for seed in (0, 1):
-        answered, picked = reads(*SETTINGS, "teaching=reinforced", seed=seed, within=40)
+        answered, picked = reads(*SETTINGS, "teaching=reinforced", seed=seed, steps=1000)
         if answered >= 0.97 and picked >= 0.95:
             break
     assert answered >= 0.97
@@ -32,6 +32,6 @@ def test_the_reward_teaches_which_slot_to_pick():
 
 
 def test_without_the_reward_of_the_picks_nothing_is_found():
-    answered, picked = reads(*SETTINGS, seed=0, within=10, teaching=Unrewarded())
+    answered, picked = reads(*SETTINGS, seed=0, steps=420, teaching=Unrewarded())
     assert answered <= 0.40
     assert picked <= 0.10

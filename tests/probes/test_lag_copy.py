@@ -20,11 +20,11 @@ SEES_LESS = {
 
 @pytest.mark.parametrize("memory", SEES_31)
 def test_a_receptive_field_of_31_events_knows(memory):
-    errors = solve(*TASK, *SEES_31[memory], within=10, passes=lambda it: max(it.values()) <= 0.01)
+    errors = solve(*TASK, *SEES_31[memory], steps=200, passes=lambda it: max(it.values()) <= 0.01)
     assert errors["every position"] <= 0.01
 
 
 @pytest.mark.parametrize("memory", SEES_LESS)
 def test_a_shorter_one_guesses(memory):
-    errors = ceiling(*TASK, *SEES_LESS[memory], within=4)
+    errors = ceiling(*TASK, *SEES_LESS[memory], steps=200)
     assert errors["every position"] >= 0.84

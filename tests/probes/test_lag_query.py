@@ -16,7 +16,7 @@ TASK = ("task=lag_query", "lesson.goal=0.01")
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_periodic_layers_keep_all_three():
-    errors = solve(*TASK, "memory=hpmn", within=40, passes=lambda wrong: wrong["any lag"] <= 0.05)
+    errors = solve(*TASK, "memory=hpmn", steps=730, passes=lambda wrong: wrong["any lag"] <= 0.05)
     assert errors["any lag"] <= 0.05
 
 
@@ -24,7 +24,7 @@ def test_periodic_layers_keep_all_three():
 @pytest.mark.timeout(900)
 def test_a_wider_recurrent_unit_keeps_the_newest():
     gru = (*TASK, "memory=gru", "question=written", "width=64")
-    errors = ceiling(*gru, within=40)
+    errors = ceiling(*gru, steps=1500)
     assert errors["any lag"] >= 0.4
     assert errors["lag 1"] <= 0.05
 

@@ -11,7 +11,7 @@ TASK = ["task=successor_graph", "memory=graph", "output=context_read", "question
 
 def test_two_propagations_know_the_value_two_items_on():
     errors = solve(
-        *TASK, "memory.propagations=2", within=30, passes=lambda errors: errors["rings"] <= 0.1
+        *TASK, "memory.propagations=2", steps=400, passes=lambda errors: errors["rings"] <= 0.1
     )
     assert errors["rings"] <= 0.1
 
@@ -20,7 +20,7 @@ def test_two_propagations_know_the_value_two_items_on():
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("propagations", [0, 1])
 def test_fewer_propagations_know_no_more_than_the_ring_allows(propagations):
-    errors = ceiling(*TASK, f"memory.propagations={propagations}", within=30)
+    errors = ceiling(*TASK, f"memory.propagations={propagations}", steps=2900)
     assert errors["rings"] >= 0.6
 
 

@@ -14,10 +14,13 @@ TASK = ("task=topics", "lesson.goal=0.005", "lesson.check_every=50")
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("memory", "within"), [("rum", 30), ("entity_network", 90)])
-def test_shared_keys_with_values_of_the_users_own_know_it(memory, within):
+@pytest.mark.parametrize(
+    ("memory", "steps"),
+    [("rum", 400), pytest.param("entity_network", 4000, marks=pytest.mark.acceptance)],
+)
+def test_shared_keys_with_values_of_the_users_own_know_it(memory, steps):
     keyed = (*TASK, f"memory={memory}", "optimizer.lr=0.01")
-    errors = solve(*keyed, within=within, passes=lambda wrong: wrong["verdict"] <= 0.05)
+    errors = solve(*keyed, steps=steps, passes=lambda wrong: wrong["verdict"] <= 0.05)
     assert errors["verdict"] <= 0.05
 
 
@@ -25,7 +28,7 @@ def test_shared_keys_with_values_of_the_users_own_know_it(memory, within):
 @pytest.mark.parametrize("memory", ["mean_pool", "last_event"])
 def test_one_vector_that_the_candidate_cannot_address_does_not(memory):
     control = (*TASK, f"memory={memory}", "output=candidate_read", "optimizer.lr=0.01")
-    assert ceiling(*control, within=6)["verdict"] >= 0.25
+    assert ceiling(*control, steps=500)["verdict"] >= 0.25
 
 
 def test_items_of_a_topic_share_the_verdict_and_every_topic_was_seen_alike():

@@ -15,14 +15,14 @@ RECIPE = (*SETTINGS, "optimizer.lr=0.01", "lesson.steps=6000", "lesson.halve_eve
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_three_hops_with_linear_start_follow_the_facts():
-    errors = solve(*RECIPE, LINEAR_START, within=90, passes=lambda found: found["stories"] <= 0.02)
+    errors = solve(*RECIPE, LINEAR_START, steps=5900, passes=lambda found: found["stories"] <= 0.02)
     assert errors["stories"] <= 0.02
 
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_one_hop_cannot():
-    assert ceiling(*RECIPE, LINEAR_START, "memory.hops=1", within=20)["stories"] >= 0.40
+    assert ceiling(*RECIPE, LINEAR_START, "memory.hops=1", steps=1500)["stories"] >= 0.40
 
 
 def sentences(task, item):

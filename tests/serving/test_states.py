@@ -16,10 +16,13 @@ USERS = ("ann", "bob", "cyd")
 TYPICAL = {"gru", "key_value", "ntm"}
 
 
-@pytest.fixture(scope="module", params=MEMORIES)
+TRIED = [
+    pytest.param(memory, marks=() if memory in TYPICAL else pytest.mark.slow) for memory in MEMORIES
+]
+
+
+@pytest.fixture(scope="module", params=TRIED)
 def bundle(request, tmp_path_factory):
-    if request.param not in TYPICAL and "slow" not in request.config.option.markexpr:
-        pytest.skip("slow")
     return exported(request.param, tmp_path_factory.mktemp("bundle"), history=HISTORY)
 
 
