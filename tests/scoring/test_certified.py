@@ -102,6 +102,26 @@ def test_a_slot_that_all_weight_is_on_leaves_nothing_to_bound():
     np.testing.assert_allclose(most[:-1], likely[:-1], atol=0.2)  # its users differ in nothing
 
 
+def test_a_faint_slot_that_a_candidate_asks_for_meets_its_bound():
+    """The worst there can be: two points, nearly all weight on the one, cosine and answer alike."""
+    world = World(6, slots=3)
+    world.slots["slot_weights"][:, :, 2] = 1e-4
+    world.slots["slot_keys"][:] = [2, 0, 0, 0, 0]
+    world.slots["slot_values"][:] = [0, 1e5, 0, 0, 0]
+    world.asked["slot_queries"][:] = [1, 0, 0, 0, 0]
+    world.asked["slot_answers"][:, :, 1] = 1
+    certified, slots = opened(world)
+
+    likely, most, own = certified.bounds(slots)
+
+    wanted = world.scores()[:, 1:]
+    gained = wanted - likely  # twice about 10 (exp(2) - 1)
+    assert gained.min() > 120
+    assert (own >= wanted).all()
+    assert (own - wanted < 0.01 * gained).all()
+    assert (most - wanted < 0.01 * gained).all()
+
+
 @pytest.mark.parametrize("rank", [1, 2, PART])
 def test_the_largest_eigenvalue_is_bounded_and_nearly_met(rank):
     draw = np.random.default_rng(rank)
