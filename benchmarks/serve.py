@@ -118,8 +118,8 @@ def ask(pid: int, port: int, script: Path, *, connections: int, seconds: float) 
         sum(map(int, failed)),
         1e6 * took / requests,
         requests / seconds,
-        re.search(r"50%\s+(\S+)", told)[1],
-        re.search(r"99%\s+(\S+)", told)[1],
+        re.search(r"^ +50%\s+(\S+)", told, re.MULTILINE)[1],
+        re.search(r"^ +99%\s+(\S+)", told, re.MULTILINE)[1],
     )
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,7 @@ def published(out: Path, *, overwrite: bool, marker: str = MANIFEST) -> Iterator
     """
     out = out.absolute()
     refuse_existing(out, overwrite=overwrite, marker=marker)
+    made = [parent for parent in out.parents if not parent.exists()]
     with kept(out) as hidden:
         try:
             _clear(hidden)
@@ -37,6 +38,7 @@ def published(out: Path, *, overwrite: bool, marker: str = MANIFEST) -> Iterator
             replace(out, hidden)
         except BaseException:
             shutil.rmtree(hidden, ignore_errors=True)
+            _remove_empty(made)
             raise
 
 
@@ -117,6 +119,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _old(out: Path) -> Path:
     return out.parent / f".{out.name}.old"
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Removes folders, innermost first, up to one that others have put something into."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _make(hidden: Path, *, out: Path) -> None:

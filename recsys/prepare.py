@@ -1,6 +1,8 @@
 """``recsys prepare``: interactions from any source become the folder that is trained on."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from recsys.data.preparation import build
 from recsys.data.prepared import save
 from recsys.data.selection import Selection
 from recsys.data.split import Splitter
+from recsys.errors import ArtifactError
 from recsys.folder import published, refuse_existing
 from recsys.source.contract import Source, read, read_items
 
@@ -50,19 +53,34 @@ def prepare(
     """Writes the prepared folder, whole or not at all, and gives back its manifest.
 
     Raises:
-        RecsysError: The table, an option or the folder to make cannot be used.
+        RecsysError: The table, an option or the folder to make cannot be used, or the disk is full.
     """
     refuse_existing(out, overwrite=overwrite)
-    content = build(
-        read(source),
-        features=read_items(source),
-        selection=selection,
-        splitter=splitter,
-        extends=extends,
-    )
+    features = read_items(source)
     facts = {"recsys": _version(), "source": source.describe(), "options": options}
-    with published(out, overwrite=overwrite) as folder:
-        return save(content, folder, facts=facts)
+    with _writable(out), published(out, overwrite=overwrite) as folder:
+        return save(
+            build(
+                read(source),
+                folder,
+                features=features,
+                selection=selection,
+                splitter=splitter,
+                extends=extends,
+            ),
+            folder,
+            facts=facts,
+        )
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Turns the errors of writing into one line."""
+    try:
+        yield
+    except OSError as error:
+        message = f"out='{out}' cannot be written ({error.strerror}): make room or mend the disk"
+        raise ArtifactError(message) from error
 
 
 def _rows(counts: dict[str, Any]) -> list[tuple[str, int]]:

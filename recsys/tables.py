@@ -80,20 +80,30 @@ def require(schema: pl.Schema, names: tuple[str, ...]) -> None:
             raise InputError(message)
 
 
-def check(frame: pl.DataFrame) -> None:
+def unusable(frame: pl.DataFrame) -> pl.Series:
+    """Which rows have no user, no item or a value that cannot be read."""
+    faulty = [pl.col(FAULT).is_not_null()] if FAULT in frame.columns else []
+    missing = [pl.col(name).is_null() for name in INTERACTIONS]
+    return frame.select(pl.any_horizontal(*missing, *faulty)).to_series()
+
+
+def check(frame: pl.DataFrame, *, of: int | None = None) -> None:
     """Refuses rows without a user, an item or a readable time; costs nothing where all are good.
+
+    Args:
+        frame: A normalised table, or its unusable rows alone.
+        of: Rows of the whole table, if these are not all.
 
     Raises:
         InputError: Names the column, the number of rows, a value and the remedy.
     """
+    rows = frame.height if of is None else of
     faults = frame[FAULT].drop_nulls() if FAULT in frame.columns else pl.Series(dtype=pl.String)
     if faults.len():
-        raise InputError(_explain(frame, faults))
+        raise InputError(_explain(frame, faults, rows=rows))
     for name in INTERACTIONS:
         if missing := frame[name].null_count():
-            message = (
-                f"{name} is empty in {missing} of {frame.height} rows: drop these rows or fill it"
-            )
+            message = f"{name} is empty in {missing} of {rows} rows: drop these rows or fill it"
             raise InputError(message)
 
 
@@ -186,12 +196,12 @@ def _first(frame: pl.LazyFrame, *, name: str) -> str | None:
     return str(values.item()) if values.height else None
 
 
-def _explain(frame: pl.DataFrame, faults: pl.Series) -> str:
+def _explain(frame: pl.DataFrame, faults: pl.Series, *, rows: int) -> str:
     """Which of the ways to misread a column this is."""
     untimed = frame.filter(pl.col(TIMESTAMP).is_null())[FAULT].drop_nulls()
     if not untimed.len():
         return f"{RATING} '{faults[0]}' is no number in {faults.len()} rows: correct these rows"
-    many = f"{untimed.len()} of {frame.height} rows"
+    many = f"{untimed.len()} of {rows} rows"
     if clock(frame.schema) == timestamps.ORDER:
         return f"{TIMESTAMP} '{untimed[0]}' is no whole number in {many}: correct or drop them"
     numbers = untimed.cast(pl.Float64, strict=False)
@@ -202,7 +212,7 @@ def _explain(frame: pl.DataFrame, faults: pl.Series) -> str:
             f"{TIMESTAMP} '{value}' is no time ({many} cannot be read): "
             "give numbers since 1970 or ISO 8601, one kind throughout"
         )
-    if untimed.len() == frame.height:
+    if untimed.len() == rows:
         return f"{TIMESTAMP} {untimed[0]} is in {UNITS[unit]}: set source.time_unit={unit}"
     return (
         f"{TIMESTAMP} mixes units, {many} look like {UNITS[unit]}, such as {untimed[0]}: "

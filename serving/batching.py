@@ -4,8 +4,9 @@
                        what arrives meanwhile is the next batch  ◄──┘
 
 One thread answers, so a batch is also the lock. A batch is as large as can be answered within the
-latency budget, judged by the batches before; who would wait longer than the patience is refused at
-once, because an answer that comes too late costs as much as one in time.
+latency budget, judged by the batches before (``pace.py``). Who would wait longer than the patience
+is refused at once, and who has waited longer when his batch begins is refused then: an answer that
+comes too late costs as much as one in time.
 """
 
 import asyncio
@@ -16,12 +17,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from serving.pace import Pace
 from serving.problem import Problem
 
 Question = TypeVar("Question")
 Found = TypeVar("Found")
 
-MEMORY: Final = 0.8  # of the mean time, how much is kept when a batch was measured
+FEW: Final = 4  # questions that are answered together however long they take
 
 
 class Budget(NamedTuple):
@@ -59,7 +61,8 @@ class Batcher(Generic[Question, Found]):
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[Question, float, asyncio.Future[Found]]] = deque()
         self._busy = False
-        self._each = 0.0  # seconds a question takes inside a batch
+        self._pace = Pace()
+        self._ends = 0.0  # when the batch that is being answered will be done, about
         self._batches: queue.SimpleQueue[list | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -70,17 +73,17 @@ class Batcher(Generic[Question, Found]):
         return len(self._waiting)
 
     def ask(self, question: Question) -> "asyncio.Future[Found]":
-        """The answer, later.
+        """The answer, later; or a Problem, where it waits longer than the patience after all.
 
         Raises:
             Problem: Too many are waiting; it says for how long.
         """
-        ahead = len(self._waiting)
-        if ahead >= self.budget.waiting or ahead * self._each > self.budget.patience_seconds:
-            wait = max(1.0, ahead * self._each)
-            raise Problem(429, "more is asked than can be answered", remedy="ask later", wait=wait)
+        now = time.perf_counter()
+        wait = self._wait(now)
+        if len(self._waiting) >= self.budget.waiting or wait > self.budget.patience_seconds:
+            raise _too_much(wait)
         future = self._loop.create_future()
-        self._waiting.append((question, time.perf_counter(), future))
+        self._waiting.append((question, now, future))
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._start)
@@ -91,16 +94,35 @@ class Batcher(Generic[Question, Found]):
         self._batches.put(None)
         self._thread.join()
 
+    def _wait(self, now: float) -> float:
+        """Seconds until the batch of who asks now begins, about."""
+        if not self._busy:
+            return 0.0
+        size = self._size()
+        return max(self._ends - now, 0.0) + len(self._waiting) // size * self._pace.seconds(size)
+
     def _start(self) -> None:
-        """Hands the next batch to the thread."""
-        some = [self._waiting.popleft() for _ in range(min(self._size(), len(self._waiting)))]
-        self._batches.put(some)
+        """Hands the next batch to the thread; without anybody to answer it is idle again."""
+        now = time.perf_counter()
+        size, some = self._size(), []
+        while self._waiting and len(some) < size:
+            question, asked, future = self._waiting.popleft()
+            if now - asked <= self.budget.patience_seconds:
+                some.append((question, asked, future))
+            elif not future.cancelled():
+                future.set_exception(_too_much(self._wait(now)))
+        self._busy = bool(some)
+        if some:
+            self._ends = now + self._pace.seconds(len(some))
+            self._batches.put(some)
 
     def _size(self) -> int:
-        """As many as the budget of time allows, one at least."""
-        if not self._each:
+        """As many as the budget of time allows; at least as many as cost what it costs to begin."""
+        fixed, each = self._pace.fixed, self._pace.each
+        if not each:
             return self.budget.batch
-        return max(1, min(self.budget.batch, int(self.budget.batch_seconds / self._each)))
+        fit = max(self.budget.batch_seconds - fixed, fixed) / each
+        return min(self.budget.batch, max(int(fit), FEW))
 
     def _run(self) -> None:
         while (some := self._batches.get()) is not None:
@@ -111,16 +133,13 @@ class Batcher(Generic[Question, Found]):
                 found = self._answer(batch)
             except Exception as error:  # each caller hears of it, none waits for ever
                 found = [error] * len(some)
-            took = (time.perf_counter() - started) / len(some)
+            took = time.perf_counter() - started
             self._loop.call_soon_threadsafe(self._finish, some, found, took)
 
     def _finish(self, some: list, found: Sequence[Found | BaseException], took: float) -> None:
         """Gives the answers out and goes on with what came meanwhile."""
-        self._each = MEMORY * self._each + (1 - MEMORY) * took if self._each else took
-        if self._waiting:
-            self._start()
-        else:
-            self._busy = False
+        self._pace.measured(len(some), took)
+        self._start()
         for (_, _, future), answer in zip(some, found, strict=True):
             if future.cancelled():
                 continue
@@ -128,3 +147,8 @@ class Batcher(Generic[Question, Found]):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+
+def _too_much(wait: float) -> Problem:
+    wrong = "more is asked than can be answered"
+    return Problem(429, wrong, remedy="ask later", wait=max(1.0, wait))

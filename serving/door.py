@@ -64,6 +64,10 @@ class Door:
         else:
             self._later(asked, answer)
 
+    def refused(self, status: int) -> None:
+        """Counts what ended before it was a request."""
+        self._metrics.add("recsys_requests", NOWHERE, str(status))
+
     def _later(self, asked: "_Asked", answer: Awaitable[Reply]) -> None:
         future = asyncio.ensure_future(answer)
         if isinstance(future, asyncio.Task):  # the loop itself keeps no reference

@@ -42,10 +42,22 @@ class Wire:
     """All connections of this process, and what they may cost."""
 
     def __init__(
-        self, door: Callable[[Request, Callable[[Reply], None]], None], limits: Limits
+        self,
+        door: Callable[[Request, Callable[[Reply], None]], None],
+        limits: Limits,
+        *,
+        refused: Callable[[int], None],
     ) -> None:
+        """Nobody is connected yet.
+
+        Args:
+            door: Takes whole requests.
+            limits: Of one caller.
+            refused: Hears the status that ended a connection before the door saw a request.
+        """
         self.door = door
         self.limits = limits
+        self.refused = refused
         self.open: set[Connection] = set()
         self.closing = False  # replies then end their connection
 
@@ -247,6 +259,7 @@ class Connection(asyncio.Protocol):
         if self._state != ANSWERING and not self.transport.is_closing():
             request = self._request or Request("GET", path="", query=b"", headers={})
             self.transport.write(written(request, as_reply(problem), last=True))
+            self._wire.refused(problem.status)
         self.transport.close()
 
     def _too_long(self) -> Problem:

@@ -37,6 +37,7 @@ LAYERS = (
         "timestamps",
         "tables",
         "folder",
+        "parted",
         "config",
         "console",
         "hardware",

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from recsys import tables
+from recsys.data import events, intake
 from recsys.data.prepared import Prepared, load
 from recsys.data.selection import Selection
 from recsys.data.split import LeaveOneOut, Splitter
@@ -17,6 +18,15 @@ EVERYTHING = {
     "user_core": 1,
     "item_core": 1,
 }
+
+
+def taken(frame, folder: Path, *, time_unit="s", **rules):
+    """What comes in of this table under these rules, and its sorted events, in one part."""
+    table = tables.interactions(frame.lazy(), time_unit=time_unit).collect()
+    selection = Selection(**{**EVERYTHING, **rules})
+    found = intake.take([table], folder / "rows", selection=selection)
+    parted = intake.number(found, folder / "numbers", parts=1)
+    return found, events.in_order(events.of(parted.read(0)))
 
 
 class Given:

@@ -1,10 +1,25 @@
 """Every user's events in a few flat arrays: one entry per interaction, never one per sample."""
 
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+STRETCH: Final = 1_000_000  # events looked at together
+
+
+class Piece(NamedTuple):
+    """Events of some users, user after user, oldest first."""
+
+    item: NDArray[np.int32]
+    time: NDArray[np.int64]
+    behaviour: NDArray[np.uint8]
+
+
+TYPES: Final = {"item": np.int32, "time": np.int64, "behaviour": np.uint8}
 
 
 class Histories(NamedTuple):
@@ -28,12 +43,32 @@ class Histories(NamedTuple):
         """Number of interactions."""
         return len(self.item)
 
+    def stretches(self) -> Iterator[slice]:
+        """All users, some at a time, so that their events fit into memory."""
+        starts = np.arange(0, self.events, STRETCH)
+        edges = np.unique(np.append(np.searchsorted(self.offset, starts), self.users))
+        return (slice(start, end) for start, end in pairwise(edges.tolist()))
 
-def write(histories: Histories, folder: Path) -> None:
-    """One ``.npy`` file per array in a new folder."""
+
+def write(offset: NDArray[np.int64], pieces: Iterable[Piece], folder: Path) -> None:
+    """One ``.npy`` file per array in a new folder.
+
+    Args:
+        offset: Where each user's events begin, and the end.
+        pieces: All events, in order.
+        folder: To make.
+    """
     folder.mkdir()
-    for name, values in histories._asdict().items():
-        np.save(folder / f"{name}.npy", values)
+    np.save(folder / "offset.npy", offset)
+    for name, kind in TYPES.items():
+        shape = (int(offset[-1]),)
+        header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
+        with (folder / f"{name}.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+    for piece in pieces:
+        for name, kind in TYPES.items():
+            with (folder / f"{name}.npy").open("ab") as file:
+                file.write(getattr(piece, name).astype(kind, copy=False).tobytes())
 
 
 def read(folder: Path) -> Histories:

@@ -10,7 +10,7 @@ import polars as pl
 from recsys.data import histories as history_files
 from recsys.data import split as split_files
 from recsys.data.histories import Histories
-from recsys.data.preparation import Content
+from recsys.data.preparation import HISTORIES, Content
 from recsys.data.split import Split
 from recsys.errors import ArtifactError
 from recsys.folder import MANIFEST, fingerprint, fingerprints
@@ -19,7 +19,6 @@ from recsys.tables import USER_ID
 FORMAT: Final = 1
 CATALOGUE: Final = "catalogue.parquet"
 USERS: Final = "users.parquet"
-HISTORIES: Final = "histories"
 
 
 class Prepared(NamedTuple):
@@ -63,16 +62,15 @@ def load(folder: Path) -> Prepared:
 
 
 def save(content: Content, folder: Path, *, facts: dict[str, Any]) -> dict[str, Any]:
-    """Writes a data set into an empty folder and gives back its manifest.
+    """Writes a data set into the folder that holds its histories and gives back its manifest.
 
     Args:
         content: What to write.
-        folder: Exists and is empty.
+        folder: That it was built in.
         facts: What else the manifest says: version, source, options.
     """
     content.catalogue.write_parquet(folder / CATALOGUE)
     content.users.to_frame(USER_ID).write_parquet(folder / USERS)
-    history_files.write(content.histories, folder / HISTORIES)
     split_files.write(content.split, folder)
     files = fingerprints(folder)
     checksum = hashlib.sha256("".join(files.values()).encode()).hexdigest()

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.data.histories import Histories
+from recsys.data.histories import STRETCH, Histories
 from recsys.errors import ConfigError, InputError
 from recsys.timestamps import ORDER
 
@@ -90,9 +90,9 @@ class GlobalTime:
         events = len(time)
         held = [events - round(events * share) for share in (self.valid + self.test, self.test)]
         held = [min(place, events - 1) for place in held]
-        ordered = np.partition(time, held)
-        first = _moment(self.valid_from, name="valid_from", default=ordered[held[0]])
-        second = _moment(self.test_from, name="test_from", default=ordered[held[1]])
+        ordered = [_ranked(time, place) for place in held]
+        first = _moment(self.valid_from, name="valid_from", default=ordered[0])
+        second = _moment(self.test_from, name="test_from", default=ordered[1])
         if first > second:
             message = (
                 f"split.valid_from ({first}) lies after split.test_from ({second}): "
@@ -181,10 +181,23 @@ class UserHoldout:
         return part
 
 
-def training_events(split: Split, histories: Histories) -> NDArray[np.bool_]:
-    """Which events are trained on, in the order of the histories."""
-    place = np.arange(histories.events)
-    return place < np.repeat(split.train_end, np.diff(histories.offset))
+def training_events(
+    split: Split, histories: Histories, *, users: slice = slice(None)
+) -> NDArray[np.bool_]:
+    """Which events of these users are trained on, in the order of the histories."""
+    begin, end = histories.offset[:-1][users], histories.offset[1:][users]
+    place = np.arange(begin[0], end[-1])
+    return place < np.repeat(split.train_end[users], end - begin)
+
+
+def training_counts(split: Split, histories: Histories, *, items: int) -> NDArray[np.int64]:
+    """Training events of each item, by index - 1."""
+    counts = np.zeros(items + 1, dtype=np.int64)
+    for users in histories.stretches():
+        begin, end = histories.offset[users.start], histories.offset[users.stop]
+        trained = training_events(split, histories, users=users)
+        counts += np.bincount(histories.item[begin:end][trained], minlength=items + 1)
+    return counts[1:]
 
 
 def write(split: Split, folder: Path) -> None:
@@ -215,9 +228,9 @@ def _require_shares(*shares: float) -> None:
         raise ConfigError(message)
 
 
-def _moment(text: str | None, *, name: str, default: np.int64) -> int:
+def _moment(text: str | None, *, name: str, default: int) -> int:
     if text is None:
-        return int(default)
+        return default
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -226,10 +239,27 @@ def _moment(text: str | None, *, name: str, default: np.int64) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+def _ranked(time: Positions, place: int) -> int:
+    """The time at this place of the sorted times, found by halving, without a copy of them."""
+    low, high = int(time.min()), int(time.max())
+    while low < high:
+        middle = (low + high) // 2
+        starts = range(0, len(time), STRETCH)
+        if sum(np.count_nonzero(time[at : at + STRETCH] <= middle) for at in starts) > place:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
 def _events_before(histories: Histories, *, moment: int) -> Positions:
     """Position of each user's first event at or after this moment."""
-    before = np.concatenate([[0], np.cumsum(histories.time < moment)])
-    return histories.offset[:-1] + before[histories.offset[1:]] - before[histories.offset[:-1]]
+    position = histories.offset[:-1].copy()
+    for users in histories.stretches():
+        starts = histories.offset[users]
+        before = histories.time[starts[0] : histories.offset[users.stop]] < moment
+        position[users] += np.add.reduceat(before, starts - starts[0], dtype=np.int64)
+    return position
 
 
 def _described(split: Split, histories: Histories, *, name: str) -> Split:

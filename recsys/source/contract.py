@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from recsys import tables
+from recsys import parted, tables
 from recsys.errors import ConfigError, InputError
 
 
@@ -26,19 +26,25 @@ class Source(Protocol):
         ...
 
 
-def read(source: Source) -> pl.DataFrame:
-    """All interactions of a source, checked.
+def read(source: Source) -> Iterator[pl.DataFrame]:
+    """All interactions of a source, piece by piece in file order, without those refused at the end.
 
     Raises:
-        InputError: A file that cannot be read, no row at all, or a value that cannot be used.
+        InputError: A file that cannot be read, no row at all, or, once all were looked at, a value
+            that cannot be used.
     """
+    rows = 0
+    bad: list[pl.DataFrame] = []
     with readable():
-        frame = source.interactions().collect()
-    if not frame.height:
+        for piece in parted.pieces(source.interactions()):
+            unusable = tables.unusable(piece)
+            rows += piece.height
+            bad.append(piece.filter(unusable))
+            yield piece.filter(~unusable)
+    if not rows:
         message = "the source has no interactions: give a table with at least one row"
         raise InputError(message)
-    tables.check(frame)
-    return frame
+    tables.check(pl.concat(bad), of=rows)
 
 
 def read_items(source: Source) -> pl.DataFrame | None:

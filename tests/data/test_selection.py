@@ -1,17 +1,31 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
 import pytest
 
-from recsys import tables
 from recsys.data.selection import Selection
 from recsys.errors import ConfigError, InputError
-from tests.tiny_data import EVERYTHING, rows
+from tests.tiny_data import EVERYTHING, rows, taken
 
 
 def kept(frame, **rules):
     """(user_id, item_id) of what is left, and what each rule dropped."""
-    table = tables.interactions(frame.lazy(), time_unit="s").collect()
-    found, dropped = Selection(**{**EVERYTHING, **rules}).select(table)
-    pairs = zip(found.user_ids.gather(found.user), found.item_ids.gather(found.item), strict=True)
-    return list(pairs), {rule: lost for rule, lost in dropped.items() if lost}
+    selection = Selection(**{**EVERYTHING, **rules})
+    with TemporaryDirectory() as folder:
+        found, events = taken(frame, Path(folder), **rules)
+    events, lost = selection.of_user(events)
+    left = selection.core(lambda: halves(events), users=len(found.users), items=len(found.items))
+    chosen = left.of(events)
+    users, items = found.users.ids.gather(chosen.user), found.items.ids.gather(chosen.item)
+    dropped = found.dropped | lost | {"core": events.size - chosen.size}
+    return list(zip(users, items, strict=True)), {rule: n for rule, n in dropped.items() if n}
+
+
+def halves(events):
+    """The same events in two parts, as a table larger than memory has many."""
+    yield events.at(np.arange(events.size // 2))
+    yield events.at(np.arange(events.size // 2, events.size))
 
 
 def test_repeated_rows_are_kept_once_and_counted():

@@ -5,8 +5,8 @@ import hashlib
 import onnxruntime
 import polars as pl
 
+from recsys.bundle import tracing
 from recsys.bundle.meaning import describe
-from recsys.bundle.tracing import graphs, state_names, trace_all
 from recsys.runtime import Bundle
 from tests.contract.parts import ITEMS, recommender
 from tests.symbols import unchecked
@@ -14,11 +14,13 @@ from tests.symbols import unchecked
 BEHAVIOURS = ("buy", "view")
 
 
-def exported(memory, folder, *, history, seed=1, first_id=100, items=ITEMS):
+def exported(
+    memory, folder, *, history, seed=1, first_id=100, items=ITEMS, graphs=("encode", "write")
+):
     """The bundle of a memory whose items are called 100, 101, ... and whose slots are five."""
     model = recommender(f"memory={memory}", seed=seed)
     with unchecked():
-        described = trace_all(graphs(model, items=ITEMS), folder, names=["encode", "write"])
+        described = tracing.trace_all(tracing.graphs(model, items=ITEMS), folder, names=graphs)
     sessions = {
         name: onnxruntime.InferenceSession(
             folder / graph["file"], providers=["CPUExecutionProvider"]
@@ -38,7 +40,7 @@ def manifest(model, described, *, history, seed):
         "model_hash": hashlib.sha256(str(seed).encode()).hexdigest(),
         "history": history,
         "explains": model.explains,
-        "state": [describe(model.memory, name) for name in state_names(model.memory)],
+        "state": [describe(model.memory, name) for name in tracing.state_names(model.memory)],
         "graphs": described,
         "catalogue": {"items": ITEMS, "sha256": "0"},
         "behaviours": list(BEHAVIOURS),
@@ -52,5 +54,6 @@ def catalogue(first_id, items):
         {
             "item": pl.Series(range(1, items + 1), dtype=pl.Int32),
             "item_id": range(first_id, first_id + items),
+            "count": [1] * items,
         }
     )

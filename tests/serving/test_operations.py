@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import signal
+import ssl
+import subprocess
 import threading
 import time
 
@@ -79,6 +81,41 @@ def test_numbers_are_those_of_all_processes(guarded):
             one.post("/recommend", json={"user_id": 1}, headers=as_caller("reader"))
     with client(guarded[0]) as api:
         assert {lists(api) for _ in range(5)} == {before + 20}
+
+
+def test_what_was_no_request_is_counted_too(service):
+    def counted(api):
+        lines = api.get("/metrics").text.splitlines()
+        found = [line for line in lines if 'route="none",status="414"' in line]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
+
+    with client(service) as api:
+        before = counted(api)
+        assert api.get("/" + "a" * 9000).status_code == 414
+        assert counted(api) == before + 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_with_a_certificate_nobody_is_served_in_the_clear(bundle, tmp_path):
+    certificate, private_key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        " -subj /CN=recsys -addext subjectAltName=IP:127.0.0.1"
+    )
+    files = ["-out", str(certificate), "-keyout", str(private_key)]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    settings = (f"tls.certificate={certificate}", f"tls.private_key={private_key}")
+    with running(bundle, tmp_path / "service", *settings) as started:
+        trusted = ssl.create_default_context(cafile=str(certificate))
+        url = started.url.replace("http:", "https:")
+        with httpx.Client(base_url=url, verify=trusted, trust_env=False, timeout=60) as api:
+            listed = api.post("/recommend", json={"user_id": 1, "k": 3})
+            assert (listed.status_code, len(listed.json()["items"])) == (200, 3)
+        with client(started) as plain, pytest.raises(httpx.TransportError):
+            plain.get("/health")
+        stranger = httpx.Client(base_url=url, trust_env=False)
+        with stranger, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            stranger.get("/health")
 
 
 def test_a_new_bundle_is_taken_without_a_lost_request(guarded):

@@ -19,7 +19,7 @@ class Echo:
     """A door that answers with what it was asked, after ``pause`` seconds."""
 
     def __init__(self, *, pause=0.0, body=None):
-        self.pause, self.body, self.asked = pause, body, []
+        self.pause, self.body, self.asked, self.refused = pause, body, [], []
 
     def __call__(self, request, respond):
         request.id = f"r{len(self.asked)}"
@@ -31,7 +31,7 @@ class Echo:
 
 @contextlib.asynccontextmanager
 async def listening(door, limits=LIMITS):
-    wire = Wire(door, limits)
+    wire = Wire(door, limits, refused=door.refused.append)
     server = await asyncio.get_running_loop().create_server(wire.connection, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
@@ -153,7 +153,7 @@ def test_what_is_too_much_or_no_http_is_refused_and_ended(sent, status):
     answer = conversation(sent, GET, door=door)
     assert statuses(answer) == [status]
     assert b"application/problem+json" in answer
-    assert door.asked == []
+    assert (door.asked, door.refused) == ([], [status])
 
 
 @pytest.mark.parametrize(

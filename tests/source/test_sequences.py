@@ -1,5 +1,6 @@
 import gzip
 
+import polars as pl
 import pytest
 
 from recsys.errors import ConfigError, InputError
@@ -23,13 +24,13 @@ TEXTS = {
 def test_each_layout_counts_the_events_of_a_user(tmp_path, layout, packed):
     path = tmp_path / ("text.gz" if packed else "text")
     path.write_bytes(gzip.compress(TEXTS[layout].encode()) if packed else TEXTS[layout].encode())
-    frame = read(Sequences(str(path), layout=layout, separator=" "))
+    frame = pl.concat(read(Sequences(str(path), layout=layout, separator=" ")))
     assert frame.select("user_id", "item_id", "timestamp").rows() == EXPECTED[layout]
 
 
 def test_another_separator_and_quotes_as_they_are(tmp_path):
     (tmp_path / "text").write_text('u1\t"a\nu1\tb c\n')
-    frame = read(Sequences(str(tmp_path / "text"), layout="pairs", separator="\t"))
+    frame = pl.concat(read(Sequences(str(tmp_path / "text"), layout="pairs", separator="\t")))
     assert frame["item_id"].to_list() == ['"a', "b c"]
 
 
@@ -42,6 +43,6 @@ def test_an_unknown_layout_and_a_missing_file_are_named(tmp_path):
 
 def test_movielens_as_sasrec_uses_it(datasets):
     path = datasets / "ml-1m" / "ml-1m_sas.txt.gz"
-    frame = read(Sequences(str(path), layout="pairs", separator=" "))
+    frame = pl.concat(read(Sequences(str(path), layout="pairs", separator=" ")))
     assert frame.height == 999_611
     assert (frame["user_id"].n_unique(), frame["item_id"].n_unique()) == (6_040, 3_416)

@@ -25,7 +25,7 @@ def table(path, **options):
 
 
 def rows(source):
-    frame = read(source)
+    frame = pl.concat(read(source))
     seconds = pl.col("timestamp").cast(pl.Int64) // 1_000_000
     return frame.select("user_id", "item_id", seconds).rows()
 
@@ -79,7 +79,7 @@ def test_columns_are_named_by_place_where_there_is_no_header(tmp_path):
 def test_without_times_the_order_of_rows_is_the_order_of_time(folder):
     columns = {"user_id": "who", "item_id": "what", "timestamp": None}
     source = table(folder / "one.csv", columns=columns, time_unit="order")
-    assert read(source)["timestamp"].to_list() == [0, 1]
+    assert pl.concat(read(source))["timestamp"].to_list() == [0, 1]
     with pytest.raises(ConfigError, match=r"set source\.time_unit=order"):
         table(folder / "one.csv", columns=columns)
 
@@ -87,7 +87,7 @@ def test_without_times_the_order_of_rows_is_the_order_of_time(folder):
 def test_behaviour_and_rating_are_read_where_they_are_named(tmp_path):
     (tmp_path / "rich.csv").write_text("who,what,at,did,stars\na,1,1,buy,4.5\na,2,2,,\n")
     columns = {**OPTIONS["columns"], "behaviour": "did", "rating": "stars"}
-    frame = read(table(tmp_path / "rich.csv", columns=columns))
+    frame = pl.concat(read(table(tmp_path / "rich.csv", columns=columns)))
     assert frame["behaviour"].to_list() == ["buy", None]
     assert frame["rating"].to_list() == [4.5, None]
 
