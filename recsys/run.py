@@ -187,11 +187,13 @@ def assemble(config: DictConfig, *, prepared: Prepared) -> MemoryRecommender:
     items = prepared.items
     table = partial(own_rows, items=items)
     output = instantiate(config.output)
+    input = instantiate(config.input, table=table, behaviours=len(prepared.behaviours))
+    sizes = {"items": items, "slot_width": output.slot_width}
     return MemoryRecommender(
-        input=instantiate(config.input, table=table, behaviours=len(prepared.behaviours)),
+        input=input,
         memory=instantiate(config.memory, table=table),
         output=output,
-        response=instantiate(config.response, items=items, slot_width=output.slot_width),
+        response=instantiate(config.response, known=input.known, **sizes),
     )
 
 

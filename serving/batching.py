@@ -104,7 +104,8 @@ class Batcher(Generic[Question, Found]):
     def _start(self) -> None:
         """Hands the next batch to the thread; without anybody to answer it is idle again."""
         now = time.perf_counter()
-        size, some = self._size(), []
+        size = self._size()
+        some: list[tuple[Question, float, asyncio.Future[Found]]] = []
         while self._waiting and len(some) < size:
             question, asked, future = self._waiting.popleft()
             if now - asked <= self.budget.patience_seconds:

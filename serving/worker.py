@@ -68,7 +68,7 @@ async def _serve(settings: Settings, listening: socket, place: Place) -> None:
     door = Door(
         Routes(surface(service)), callers, service.metrics, log_requests=settings.log_requests
     )
-    wire = Wire(door, settings.limits)
+    wire = Wire(door, settings.limits, refused=door.refused)
     server = await loop.create_server(wire.connection, sock=listening, ssl=context)
     watch = Watch(service, settings.bundle, device=settings.device, taken=taken)
     chores = [

@@ -65,6 +65,11 @@ class CodedInput(Input):
         own = self.event.item(candidate)
         return self.event.dropout(self.mean[self.group[candidate]] + (own - own.detach()))
 
+    @property
+    def known(self) -> nn.Module:
+        """The vectors of events, of which codes are means."""
+        return self.event.item
+
     def codes(self, candidate: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
         """The candidate's group, from 1."""
         return self.group[candidate]

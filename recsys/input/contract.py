@@ -19,6 +19,11 @@ class Input(nn.Module, ABC):
     def query(self, candidate: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape width"]:
         """What a candidate asks the memory with."""
 
+    @property
+    @abstractmethod
+    def known(self) -> nn.Module:
+        """The table by which items are known, ``[*shape] -> [*shape, width]``."""
+
     @abstractmethod
     def codes(self, candidate: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"] | None:
         """A number for each query there is, where many candidates ask with the same; else None."""

@@ -33,6 +33,10 @@ class EventInput(Input):
         """What a candidate asks the memory with."""
         return self.dropout(self.item(candidate))
 
+    @property
+    def known(self) -> nn.Module:
+        return self.item
+
     def codes(self, candidate: Int[Tensor, "*shape"]) -> None:
         """None: every candidate asks for itself."""
         return

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from recsys.errors import ConfigError
 from recsys.output.contract import Reading
 
 
@@ -17,12 +18,45 @@ class Answers(NamedTuple):
 
 
 class Dot(nn.Module):
-    """score = <user, answer> + memory + bias, with answers from a table of R's own."""
+    """score = <user, answer> + memory + bias.
 
-    def __init__(self, *, items: int, width: int, slot_width: int, dropout: float) -> None:
+    Answers come from a table of R's own. ``tied``, what the user's vector is compared with are the
+    vectors by which I knows the items (Press and Wolf 2017; SASRec, Kang and McAuley 2018, section
+    III.C): an event then teaches the answer, too, which tells where an item has few events.
+    """
+
+    def __init__(
+        self,
+        *,
+        items: int,
+        width: int,
+        slot_width: int,
+        dropout: float,
+        tied: bool = False,
+        known: nn.Module | None = None,
+    ) -> None:
+        """A response.
+
+        Args:
+            items: Of the catalogue; 0 is padding.
+            width: Of the user's vector.
+            slot_width: Of what slots are compared with; 0 where slots tell numbers alone.
+            dropout: Of answers.
+            tied: Whether ``known`` is taken in place of an own table.
+            known: The table of I, ``[*shape] -> [*shape, width]``.
+
+        Raises:
+            ConfigError: It is tied to nothing.
+        """
         super().__init__()
-        self.widths = (width, slot_width)
-        self.answer = nn.Embedding(items + 1, width + slot_width)
+        if tied and known is None:
+            message = (
+                "response.tied needs candidates that I knows as events: set response.tied=false"
+            )
+            raise ConfigError(message)
+        self.known = known if tied else None
+        self.widths = (0 if tied else width, slot_width)
+        self.answer = nn.Embedding(items + 1, sum(self.widths))
         self.bias = nn.Embedding(items + 1, 1)
         nn.init.normal_(self.answer.weight, std=0.1)
         nn.init.zeros_(self.bias.weight)
@@ -31,6 +65,8 @@ class Dot(nn.Module):
     def answers(self, candidate: Int[Tensor, "*shape"]) -> Answers:
         """The answers of these items."""
         user, slot = self.dropout(self.answer(candidate)).split(self.widths, dim=-1)
+        if self.known is not None:
+            user = self.dropout(self.known(candidate))
         return Answers(user=user, slot=slot, bias=self.bias(candidate)[..., 0])
 
     def every(self, reading: Reading, answers: Answers) -> Float[Tensor, "row position candidate"]:

@@ -38,11 +38,14 @@ def recommender(*overrides, seed=1):
     torch.manual_seed(seed)
     cfg = config(*overrides)
     output = instantiate(cfg.output)
+    input = instantiate(cfg.input, table=table, behaviours=BEHAVIOURS)
     model = MemoryRecommender(
-        input=instantiate(cfg.input, table=table, behaviours=BEHAVIOURS),
+        input=input,
         memory=instantiate(cfg.memory, table=table),
         output=output,
-        response=instantiate(cfg.response, items=ITEMS, slot_width=output.slot_width),
+        response=instantiate(
+            cfg.response, items=ITEMS, slot_width=output.slot_width, known=input.known
+        ),
     )
     with torch.no_grad():  # what starts at zero would hide itself from every test
         for parameter in model.parameters():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from recsys.errors import ConfigError
 from recsys.output.contract import Reading
 from recsys.response.dot import Dot
 
@@ -46,3 +47,18 @@ def test_many_own_candidates_at_the_only_position(respond):
 def test_an_output_without_slot_answers_needs_none():
     dot = Dot(items=3, width=4, slot_width=0, dropout=0.0)
     assert dot.answers(torch.tensor([1, 2])).slot.shape == (2, 0)
+
+
+def test_tied_answers_are_the_vectors_by_which_items_are_known():
+    known = torch.nn.Embedding(4, 3)
+    dot = Dot(items=3, width=3, slot_width=2, dropout=0.0, tied=True, known=known)
+    answers = dot.answers(torch.tensor([3, 1]))
+    assert torch.equal(answers.user, known.weight[[3, 1]])
+    assert torch.equal(answers.slot, dot.answer.weight[[3, 1]])
+    (USER[0] @ answers.user.T).sum().backward()
+    assert known.weight.grad[[1, 3]].abs().sum() > 0
+
+
+def test_what_is_tied_to_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r"response\.tied"):
+        Dot(items=3, width=3, slot_width=0, dropout=0.0, tied=True)
