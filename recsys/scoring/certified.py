@@ -4,21 +4,21 @@ A candidate's score is s = u y + b + sum over heads of m, and m is a mean of wha
 weighed by w exp(k q). Were all cosines k q zero, the weights were the same for all candidates and
 the mean one product with a vector of the user: that is retrieval. For one head, with p the weights
 w made to sum to one (the null slot among them, which answers 0), a what slots answer and
-x = k q - E[k q], every mean under p,
+x = k q - E[k q], every mean under p, -A <= x <= B, E[x] = 0 and v = Var(x),
 
-    m - E[a] = Cov(exp(x), a) / E[exp(x)]              and so (Cauchy and Schwarz)
-    m - E[a] <= sd(a) sqrt(E[exp(2 x)] / E[exp(x)]^2 - 1),   where, as -A <= x <= B and E[x] = 0,
-    E[exp(2 x)] <= (B^2 exp(-2 v / B) + v exp(2 B)) / (B^2 + v),   v = Var(x)   (Bennett 1962),
-    E[exp(x)]   >= (A^2 exp(v / A) + v exp(-A)) / (A^2 + v),   and >= 1 (Jensen).
+    m - E[a] = Cov(exp(x) - 1, a) / E[exp(x)]
+    Cov(exp(x) - 1, a) <= sd(a) sqrt(E[x^2 g(x)^2]) <= sd(a) sqrt(v) g(B),   g(x) = (exp(x) - 1) / x
+    E[exp(x)] = 1 + E[x^2 f(x)] >= 1 + v f(-A),                    f(x) = (exp(x) - 1 - x) / x^2
 
-The last two hold because the third derivative of exp is positive: a parabola that touches exp(2 x)
-at -v / B and meets it at B lies above it for all x <= B, one that touches exp(x) at v / A and meets
-it at -A lies below it for all x >= -A, and means of parabolas are known from E[x] and v. A and B
-come of the longest key; for B there is a sharper bound where slots are events (``anchors.py``).
+by Cauchy and Schwarz, because g and f are positive and rise with x (f: Boucheron, Lugosi and
+Massart 2013, proof of theorem 2.9). A and B come of the longest key; for B there is a sharper bound
+where slots are events (``anchors.py``). sqrt(v) / (1 + v f(-A)) grows until v = 1 / f(-A), so with
+v no larger than that, what bounds v may stand in for it.
 
-Both variances are quadratic forms in what the candidate alone brings, so the bounds of all
-candidates are matrix products over users, whatever the number of slots. A candidate whose bound
-does not reach the k-th best of those that were read cannot be in the list.
+Var(a) is a quadratic form in what the candidate alone brings: one matrix product over users for all
+candidates, whatever the number of slots. v is one too, but at first no larger than the largest
+eigenvalue for any query of length one; only where that leaves a candidate in is its own v taken.
+A candidate whose bound does not reach the k-th best of those that were read cannot be in the list.
 """
 
 from typing import Final, NamedTuple
@@ -39,10 +39,9 @@ from recsys.scoring.last_hop import (
 
 FIRST: Final = 4  # times k candidates are read at first
 TABLES_BYTES: Final = 2**29  # products of the candidates are kept where they take no more
+SMALLEST: Final = 1e-2  # of B; g and f of less would lose their digits in float32
 TILE: Final = 4096  # candidates whose bounds are made at a time
 FAINT: Final = 1e-5  # of a variance, relative to the largest there can be; what float32 may be off
-
-Products = list[tuple[np.ndarray, np.ndarray]]
 
 
 class Certified:
@@ -56,7 +55,7 @@ class Certified:
         self._anchors = anchors
         self._retrieved = np.ascontiguousarray(brought.answers.T)
         heads, count, part = brought.queries.shape
-        self._keep = 4 * heads * count * part * (part + 1) <= TABLES_BYTES
+        self._keep = 2 * heads * count * part * (part + 1) <= TABLES_BYTES
         self._tiles = [slice(start, start + TILE) for start in range(0, count, TILE)]
         self._kept = [self._products(tile) for tile in self._tiles] if self._keep else []
 
@@ -83,12 +82,22 @@ class Certified:
         )
         return Contenders(items, at_once, read)
 
-    def bounds(self, slots: Slots) -> tuple[np.ndarray, np.ndarray]:
-        """What every candidate scores about, and at most: ``[user, candidate]`` twice."""
+    def bounds(self, slots: Slots) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What candidates score about, at most for any query, and at most for their own.
+
+        Three times ``[user, candidate]``; the last is what survivors of the second are held to.
+        """
         moments = self._moments_of(slots)
         likely = self._likely(slots)
-        bound = [self._bound(moments, likely, tile=tile) for tile in range(len(self._tiles))]
-        return likely, np.concatenate(bound, axis=1)
+        most, own = np.empty_like(likely), np.empty_like(likely)
+        user = np.arange(len(likely))
+        for tile, part in enumerate(self._tiles):
+            reach = self._reach(moments, tile=tile)
+            most[:, part] = _most(moments, likely[:, part], reach)
+            wide = reach[0].shape[1]
+            every = np.repeat(user, wide), np.tile(np.arange(wide), len(user))
+            own[:, part] = self._own(moments, likely, reach, *every, tile=tile).reshape(-1, wide)
+        return likely, most, own
 
     def _likely(self, slots: Slots) -> np.ndarray:
         likely = one_vector(slots) @ self._retrieved
@@ -106,35 +115,58 @@ class Certified:
         self, moments: list["_Moments"], likely: np.ndarray, lowest: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Users, rising, and places of all candidates whose bound reaches ``lowest``."""
-        found = [
-            np.nonzero(self._bound(moments, likely, tile=tile) >= reached(lowest)[:, None])
-            for tile in range(len(self._tiles))
-        ]
-        user = np.concatenate([pair[0] for pair in found])
-        place = np.concatenate(
-            [pair[1] + tile.start for pair, tile in zip(found, self._tiles, strict=True)]
-        )
+        found = []
+        for tile, part in enumerate(self._tiles):
+            reach = self._reach(moments, tile=tile)
+            most = _most(moments, likely[:, part], reach)
+            user, place = np.nonzero(most >= reached(lowest)[:, None])
+            own = self._own(moments, likely, reach, user, place, tile=tile)
+            near = own >= reached(lowest)[user]
+            found.append((user[near], place[near] + part.start))
+        user, place = (np.concatenate(some) for some in zip(*found, strict=True))
         order = np.argsort(user, kind="stable")
         return user[order], place[order]
 
-    def _bound(self, moments: list["_Moments"], likely: np.ndarray, *, tile: int) -> np.ndarray:
-        """The most that each candidate of a tile can score, ``[user, candidate]``."""
+    def _reach(self, moments: list["_Moments"], *, tile: int) -> list[np.ndarray]:
+        """Of each head sd(a) g(B) for the candidates of a tile, ``[user, candidate]``."""
         part = self._tiles[tile]
         products = self._kept[tile] if self._keep else self._products(part)
-        bound = likely[:, part].copy()
+        reach = []
         for head, moment in enumerate(moments):
-            query = self.brought.queries[head, part]
+            mean = moment.key @ self.brought.queries[head, part].T
             group = None if self._anchors is None else self._anchors.group[head][part]
-            bound += _most(moment, query=query, products=products[head], group=group)
-        bound += ROUNDING * np.maximum(np.abs(bound), 1)
-        return bound
+            reach.append(_grown(moment, mean, group=group))
+            told = moment.value_spread @ products[head]
+            reach[-1] *= np.sqrt(np.maximum(told, 0, out=told), out=told)
+        return reach
 
-    def _products(self, tile: slice) -> Products:
-        """Of each head, products of all pairs in queries and answers, ``[pair, candidate]``."""
-        return [
-            (_pairs(query[tile]), _pairs(told[tile]))
-            for query, told in zip(self.brought.queries, self.brought.told, strict=True)
-        ]
+    def _own(
+        self,
+        moments: list["_Moments"],
+        likely: np.ndarray,
+        reach: list[np.ndarray],
+        user: np.ndarray,
+        place: np.ndarray,
+        *,
+        tile: int,
+    ) -> np.ndarray:
+        """Bounds of pairs of a user, rising, and a place in the tile, with each query's own v."""
+        part = self._tiles[tile]
+        bound = likely[user, place + part.start]
+        cuts = np.searchsorted(user, np.arange(len(likely) + 1))
+        for head, moment in enumerate(moments):
+            query = np.take(self.brought.queries[head, part], place, axis=0)
+            spread = np.empty(len(user), np.float32)
+            for row in np.flatnonzero(np.diff(cuts)):
+                mine = slice(cuts[row], cuts[row + 1])
+                turned = query[mine] @ moment.key_spread[row]
+                spread[mine] = np.einsum("cp,cp->c", turned, query[mine])
+            bound += _share(spread, moment.flat[user, 0]) * reach[head][user, place]
+        return _rounded(bound)
+
+    def _products(self, tile: slice) -> list[np.ndarray]:
+        """Of each head, products of all pairs in what candidates compare, ``[pair, candidate]``."""
+        return [_pairs(told[tile]) for told in self.brought.told]
 
 
 def one_vector(slots: Slots) -> np.ndarray:
@@ -150,9 +182,10 @@ class _Moments(NamedTuple):
 
     key: np.ndarray  # [user, part]: E[k]
     value_spread: np.ndarray  # [user, pair]: Cov(v), as _pairs counts them
-    key_spread: np.ndarray  # [user, pair]
-    longest: np.ndarray  # [user, 1]: of the keys
-    alike: np.ndarray | None  # [user, group]: bound of k q by groups of candidates
+    key_spread: np.ndarray  # [user, part, part]: Cov(k)
+    share: np.ndarray  # [user, 1]: sqrt(v) / (1 + v f(-A)) at most, for any query
+    flat: np.ndarray  # [user, 1]: f(-A)
+    above: np.ndarray  # [user, group or 1]: bound of k q, by groups of candidates if they are known
 
 
 def _moments(slots: Slots, *, head: int, alike: np.ndarray | None) -> _Moments:
@@ -161,74 +194,84 @@ def _moments(slots: Slots, *, head: int, alike: np.ndarray | None) -> _Moments:
     null, weights = (part.astype(np.float32) for part in (1 / whole, weights / whole))
     keys, values = slots.keys[:, head], slots.values[:, head]
     key, value = weights @ keys, weights @ values
+    key_spread = _spread(keys, weights=weights, null=null, mean=key)
+    longest = np.sqrt((keys**2).sum(axis=2).max(axis=1, keepdims=True, initial=0))
+    flat = _flat(longest + np.sqrt((key[:, 0] ** 2).sum(axis=1, keepdims=True)))
     return _Moments(
         key=key[:, 0],
-        value_spread=_spread(values, weights=weights, null=null, mean=value),
-        key_spread=_spread(keys, weights=weights, null=null, mean=key),
-        longest=np.sqrt((keys**2).sum(axis=2).max(axis=1, keepdims=True, initial=0)),
-        alike=alike,
+        value_spread=_paired(_spread(values, weights=weights, null=null, mean=value)),
+        key_spread=key_spread,
+        share=_share(largest_of(key_spread)[:, None], flat),
+        flat=flat,
+        above=longest if alike is None else np.minimum(longest, alike),
     )
 
 
 def _spread(
     vectors: np.ndarray, *, weights: np.ndarray, null: np.ndarray, mean: np.ndarray
 ) -> np.ndarray:
-    """Covariance by pairs, those off the diagonal twice; the null slot stands at the origin."""
+    """Covariance, ``[user, part, part]``; the null slot stands at the origin."""
     part = vectors.shape[2]
     away = vectors - mean
     spread = (away * weights.transpose(0, 2, 1)).transpose(0, 2, 1) @ away
     spread += null * mean.transpose(0, 2, 1) * mean
     diagonal = spread.reshape(len(spread), -1)[:, :: part + 1]
     diagonal += FAINT * diagonal.sum(axis=1, keepdims=True)
-    row, column = np.triu_indices(part)
+    return np.asarray(spread)
+
+
+def _paired(spread: np.ndarray) -> np.ndarray:
+    """By pairs, those off the diagonal twice."""
+    row, column = np.triu_indices(spread.shape[1])
     return spread[:, row, column] * np.where(row == column, 1, 2).astype(np.float32)
 
 
-def _most(
-    moments: _Moments,
-    *,
-    query: np.ndarray,
-    products: tuple[np.ndarray, np.ndarray],
-    group: np.ndarray | None,
-) -> np.ndarray:
-    """How far above E[a] the mean of each candidate can be: ``[user, candidate]``."""
-    spread = moments.key_spread @ products[0]
-    np.maximum(spread, 1e-9, out=spread)
-    mean = moments.key @ query.T
-    above = moments.longest - mean
-    if moments.alike is not None and group is not None:
-        np.minimum(above, np.take(moments.alike, group, axis=1) - mean, out=above)
-    np.maximum(above, 1e-3, out=above)
-    apart = _second(spread, above)
-    apart /= _first(spread, np.maximum(moments.longest + mean, 1e-3)) ** 2
-    apart -= 1
-    np.sqrt(np.maximum(apart, 0, out=apart), out=apart)
-    told = moments.value_spread @ products[1]
-    apart *= np.sqrt(np.maximum(told, 0, out=told), out=told)
-    return apart
+def largest_of(spread: np.ndarray) -> np.ndarray:
+    """No less than the largest eigenvalue of each covariance, and near it: ``[user]``.
+
+    The eighth root of the sum of their eighth powers, as the fourth power of a matrix has it.
+    """
+    trace = np.trace(spread, axis1=1, axis2=2)
+    power = spread / np.maximum(trace, 1e-30)[:, None, None]
+    for _ in range(2):
+        power = power @ power
+    root = (power.astype(np.float64) ** 2).sum(axis=(1, 2)) ** 0.125
+    return np.asarray((root * trace * (1 + ROUNDING)).astype(np.float32))
 
 
-def _second(spread: np.ndarray, above: np.ndarray) -> np.ndarray:
-    """At least E[exp(2 x)]; exp(-t) is at most 1 / (1 + t + t^2 / 2)."""
-    square = above * above
-    turn = 2 * spread
-    turn /= above
-    falling = (turn * 0.5 + 1) * turn + 1
-    grown = np.exp(2 * above)
-    grown *= spread
-    grown += square / falling
-    square += spread
-    grown /= square
-    return grown
+def _grown(moments: _Moments, mean: np.ndarray, *, group: np.ndarray | None) -> np.ndarray:
+    """g(B), ``[user, candidate]``; ``mean`` is E[k q]."""
+    above = moments.above if group is None else np.take(moments.above, group, axis=1)
+    above = np.maximum(above - mean, SMALLEST)
+    grown = np.exp(above)
+    grown -= 1
+    grown /= above
+    return np.asarray(grown)
 
 
-def _first(spread: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """At most E[exp(x)]; exp(t) is at least 1 + t + t^2 / 2, and exp(-A) at least 0."""
-    square = below * below
-    grown = (spread * 0.5 + below) * spread + square
-    square += spread
-    grown /= square
-    return np.maximum(grown, 1)
+def _flat(below: np.ndarray) -> np.ndarray:
+    """f(-A)."""
+    below = np.maximum(below, SMALLEST).astype(np.float64)
+    return np.asarray(((np.expm1(-below) + below) / below**2).astype(np.float32))
+
+
+def _share(spread: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """The most that sqrt(v) / (1 + v f(-A)) is for any v up to ``spread``."""
+    spread = np.clip(spread, 1e-9, 1 / flat)
+    return np.asarray(np.sqrt(spread) / (1 + spread * flat))
+
+
+def _most(moments: list[_Moments], likely: np.ndarray, reach: list[np.ndarray]) -> np.ndarray:
+    """The most that candidates can score, whatever they ask with."""
+    bound = likely.copy()
+    for moment, far in zip(moments, reach, strict=True):
+        bound += moment.share * far
+    return _rounded(bound)
+
+
+def _rounded(bound: np.ndarray) -> np.ndarray:
+    bound += ROUNDING * np.maximum(np.abs(bound), 1)
+    return bound
 
 
 def _pairs(vectors: np.ndarray) -> np.ndarray:
