@@ -1,4 +1,4 @@
-"""What one list costs over HTTP: our service and a naive one, in turn, asked by wrk over loopback.
+"""What one list costs over HTTP: our service and naive ones, in turn, asked by wrk over loopback.
 
     recsys prepare ... out=PREPARED; recsys train ... run=RUN; recsys export run=RUN out=BUNDLE
     python -m benchmarks.serve BUNDLE PREPARED [--rounds 3] [--seconds 3] [--connections 1 16 64]
@@ -13,13 +13,15 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +34,7 @@ from serving.store.embedded import Embedded
 TICKS = os.sysconf("SC_CLK_TCK")
 OURS = "recsys serve"
 NAIVE = "FastAPI, naive"
+LITSERVE = "LitServe"  # where it is installed
 STORE = "states.db"
 SCRIPT = """
 wrk.method = "POST"
@@ -124,10 +127,10 @@ def ask(pid: int, port: int, script: Path, *, connections: int, seconds: float) 
 
 
 @contextmanager
-def server(command: list[str], port: int, log: Path) -> Iterator[subprocess.Popen]:
+def server(words: list[str], port: int, log: Path) -> Iterator[subprocess.Popen]:
     """A server, once it answers; ended at the end."""
     with log.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file)
+        process = subprocess.Popen(words, stdout=file, stderr=file)
     try:
         started = time.perf_counter()
         while not answers(port):
@@ -140,8 +143,12 @@ def server(command: list[str], port: int, log: Path) -> Iterator[subprocess.Pope
         print(f"{spent(process.pid):.2f} s of processor time, {resident(process.pid):.0f} MiB")
         yield process
     finally:
+        children = family(process.pid)[1:] if process.poll() is None else []
         process.terminate()
         process.wait(60)
+        for child in children:  # LitServe leaves its own behind
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 def answers(port: int) -> bool:
@@ -155,15 +162,13 @@ def answers(port: int) -> bool:
         return False
 
 
-def commands(
-    bundle: Path, store: Path, ports: dict[str, int], workers: int
-) -> dict[str, list[str]]:
-    python = [sys.executable, "-m"]
-    ours = ["recsys.cli", "serve", f"bundle={bundle}", f"store.path={store}"]
-    return {
-        OURS: [*python, *ours, f"port={ports[OURS]}", f"workers={workers}"],
-        NAIVE: [*python, "benchmarks.serve_naive", str(bundle), str(store), str(ports[NAIVE])],
-    }
+def command(name: str, *, bundle: Path, store: Path, port: int, workers: int = 1) -> list[str]:
+    """How this service is started."""
+    if name == OURS:
+        words = [f"bundle={bundle}", f"store.path={store}", f"port={port}", f"workers={workers}"]
+        return [sys.executable, "-m", "recsys.cli", "serve", *words]
+    module = {NAIVE: "benchmarks.serve_naive", LITSERVE: "benchmarks.serve_litserve"}[name]
+    return [sys.executable, "-m", module, str(bundle), str(store), str(port)]
 
 
 def main() -> None:
@@ -176,17 +181,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--port", type=int, default=8765)
     given = parser.parse_args()
-    ports = {OURS: given.port, NAIVE: given.port + 1}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    names = [OURS, NAIVE, *([LITSERVE] if find_spec("litserve") else [])]
+    ports = {name: given.port + place for place, name in enumerate(names)}
+    with tempfile.TemporaryDirectory() as folder_name, ExitStack() as started:
+        folder, pids = Path(folder_name), {}
         _, script = questions(folder, bundle=given.bundle, prepared=given.prepared)
-        told = commands(given.bundle, folder / STORE, ports, given.workers)
-        logs = {OURS: folder / "ours.log", NAIVE: folder / "naive.log"}
-        with (
-            server(told[OURS], ports[OURS], logs[OURS]) as ours,
-            server(told[NAIVE], ports[NAIVE], logs[NAIVE]) as naive,
-        ):
-            compare({OURS: ours.pid, NAIVE: naive.pid}, ports, script, given)
+        for name, port in ports.items():
+            store, log = folder / STORE, folder / f"{name.split(',')[0]}.log"
+            words = command(
+                name, bundle=given.bundle, store=store, port=port, workers=given.workers
+            )
+            pids[name] = started.enter_context(server(words, port, log)).pid
+        compare(pids, ports, script, given)
 
 
 def compare(
@@ -208,7 +214,8 @@ def compare(
                 f" {found.rate:6.0f}/s, p50 {found.middle}, p99 {found.slow},"
                 f" {found.failed} failed, {resident(pids[name]):.0f} MiB"
             )
-        print(f"    ratio {best[NAIVE].microseconds / best[OURS].microseconds:.2f}")
+        for name in list(best)[1:]:
+            print(f"    {name}: {best[name].microseconds / best[OURS].microseconds:.2f} times ours")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.serve import NAIVE, OURS, STORE, commands, server
+from benchmarks.serve import OURS, STORE, command, server
 from recsys import runtime, tables
 from recsys.data.prepared import Prepared, load
 
@@ -90,10 +90,9 @@ def main() -> None:
         folder = Path(name)
         events = drawn(load(given.prepared), given.users, given.seed)
         expected = scored(given.bundle, events, folder)
-        ports = {OURS: given.port, NAIVE: 0}
-        command = commands(given.bundle, folder / STORE, ports, workers=1)[OURS]
-        command.append("batch.patience=60")  # nobody is refused on a slow machine
-        with server(command, given.port, folder / "ours.log"):
+        words = command(OURS, bundle=given.bundle, store=folder / STORE, port=given.port)
+        words.append("batch.patience=60")  # nobody is refused on a slow machine
+        with server(words, given.port, folder / "ours.log"):
             for part in events.iter_slices(1000):
                 post(given.port, "/events", {"events": part.to_dicts()})
             asks = [{"user_id": user, "k": K} for user in expected]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.serve import NAIVE, OURS, STORE, ask, commands, questions, resident, server
+from benchmarks.serve import OURS, STORE, ask, command, questions, resident, server
 
 CONNECTIONS = 64
 WAITING = 1024  # as conf/serve.yaml
@@ -124,12 +124,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         users, script = questions(folder, bundle=given.bundle, prepared=given.prepared)
-        ports = {OURS: given.port, NAIVE: 0}
-        command = commands(given.bundle, folder / STORE, ports, given.workers)[OURS]
-        with server(command, given.port, folder / "ours.log") as ours:
-            found = ask(ours.pid, given.port, script, connections=CONNECTIONS, seconds=3)
-            overload(given.port, users, script, capacity=found.rate, seconds=given.seconds)
-            soak(ours.pid, given.port, script, requests=given.requests, capacity=found.rate)
+        store, port = folder / STORE, given.port
+        words = command(OURS, bundle=given.bundle, store=store, port=port, workers=given.workers)
+        with server(words, port, folder / "ours.log") as ours:
+            found = ask(ours.pid, port, script, connections=CONNECTIONS, seconds=3)
+            overload(port, users, script, capacity=found.rate, seconds=given.seconds)
+            soak(ours.pid, port, script, requests=given.requests, capacity=found.rate)
 
 
 if __name__ == "__main__":
