@@ -53,6 +53,7 @@ def _settings(cfg: DictConfig) -> Settings:
         lifetime=Lifetime(**cfg.lifetime),
         access=Access(cfg["keys"], cfg.rate, **cfg.tls),
         log_requests=cfg.log_requests,
+        traces=cfg.traces,
     )
 
 

@@ -31,11 +31,29 @@ logger = logging.getLogger(__name__)
 class Door:
     """Between connections and handlers."""
 
-    def __init__(self, routes: Routes, keys: Keys, metrics: Metrics, *, log_requests: bool) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        keys: Keys,
+        metrics: Metrics,
+        *,
+        log_requests: bool,
+        traced: Callable[[Request, str, int], None] | None = None,
+    ) -> None:
+        """Nobody has come yet.
+
+        Args:
+            routes: What can be asked.
+            keys: Who may ask it.
+            metrics: Where requests are counted.
+            log_requests: A line for every request, not for failures alone.
+            traced: Told of every request with its route's name and its status.
+        """
         self._routes = routes
         self._keys = keys
         self._metrics = metrics
         self._log_requests = log_requests
+        self._traced = traced
         self._prefix = os.urandom(6).hex()
         self._numbers = count(1)
         self._running: set[asyncio.Task] = set()
@@ -104,6 +122,8 @@ class Door:
         seconds = time.perf_counter() - request.began
         self._metrics.add("recsys_requests", name, str(reply.status))
         self._metrics.observe("recsys_request_seconds", name, value=seconds)
+        if self._traced is not None:
+            self._traced(request, name, reply.status)
         if self._log_requests or reply.status >= 500:
             self._line(request, reply, name=name, seconds=seconds)
 

@@ -43,3 +43,4 @@ class Settings(NamedTuple):
     lifetime: Lifetime
     access: Access
     log_requests: bool
+    traces: bool  # a span for each request

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from socket import socket
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recsys.errors import ConfigError, RecsysError
 from serving import keys, logs, model
@@ -27,6 +27,9 @@ from serving.wire import Wire
 
 CANNOT: Final = 2  # exit status of a process that cannot start, and never will
 BEAT: Final = 0.5  # seconds between two looks at slow connections and at the parent
+
+if TYPE_CHECKING:
+    from serving.traces import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +68,13 @@ async def _serve(settings: Settings, listening: socket, place: Place) -> None:
     taken = model.signature(settings.bundle)
     context, callers = _context(settings.access), _callers(settings)
     service = _service(settings, place)
+    traces = _traces() if settings.traces else None
     door = Door(
-        Routes(surface(service)), callers, service.metrics, log_requests=settings.log_requests
+        Routes(surface(service)),
+        callers,
+        service.metrics,
+        log_requests=settings.log_requests,
+        traced=traces,
     )
     wire = Wire(door, settings.limits, refused=door.refused)
     server = await loop.create_server(wire.connection, sock=listening, ssl=context)
@@ -82,6 +90,8 @@ async def _serve(settings: Settings, listening: socket, place: Place) -> None:
     for chore in chores:
         chore.cancel()
     service.close()
+    if traces is not None:
+        traces.close()
     logger.info("ended", extra=facts(event="ended"))
 
 
@@ -96,6 +106,16 @@ def _service(settings: Settings, place: Place) -> Service:
         tile=settings.tile,
         metrics=metrics,
     )
+
+
+def _traces() -> "Traces":
+    """Raises ConfigError where OpenTelemetry is not installed."""
+    try:
+        from serving import traces
+    except ModuleNotFoundError as error:
+        message = f"traces=true needs package '{error.name}': pip install 'recsys[traces]'"
+        raise ConfigError(message) from error
+    return traces.exporting()
 
 
 def _callers(settings: Settings) -> keys.Keys:
