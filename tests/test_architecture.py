@@ -70,6 +70,7 @@ DOORS = {
 # What the service takes from the rest, and through which module it meets each library.
 LENT = {"runtime", "recommendations", "errors", "tables", "hardware", "folder", "scoring"}
 SERVICE_DOORS = {
+    "opentelemetry": {"serving.traces"},
     "httptools": {"serving.wire"},
     "uvloop": {"serving.worker"},
     "prometheus_client": {"serving.metrics"},
