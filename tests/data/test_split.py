@@ -1,3 +1,4 @@
+from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from recsys.data.split import GlobalTime, LeaveOneOut, UserHoldout
 from recsys.errors import ConfigError, InputError
 
 DAY = 86_400
+PARTS = ("valid", "test")
 QUARTERS = GlobalTime(valid=0.25, test=0.25, valid_from=None, test_from=None)
 
 
@@ -170,3 +172,16 @@ def test_an_order_has_no_global_time():
 def test_an_empty_part_is_refused(splitter, part):
     with pytest.raises(InputError, match=f"leaves no {part} event of 4 interactions of 2 users"):
         splitter.split(histories([5, 5], [5, 5]), clock="seconds")
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_moments_are_those_of_the_sorted_times(monkeypatch, seed):
+    monkeypatch.setattr(splits, "STRETCH", 7)
+    random = np.random.default_rng(seed)
+    times = np.sort(random.integers(-(10**seed), 10**seed, (5, 20)) * 3, axis=1)
+    world, everyone = histories(*times.tolist()), np.sort(times, axis=None)
+    for held in range(5, 45, 3):
+        shares = GlobalTime(valid=0.5, test=held / 100, valid_from=None, test_from=None)
+        moments = [shares.split(world, clock="seconds").protocol[f"{part}_from"] for part in PARTS]
+        expected = [everyone[100 - held - 50], everyone[100 - held]]
+        assert [datetime.fromisoformat(moment).timestamp() for moment in moments] == expected

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recsys.errors import ArtifactError, ConfigError
+from recsys.errors import ArtifactError, ConfigError, InputError
 from recsys.folder import held, kept
 from recsys.runtime import Bundle
 from recsys.scoring.shard import Shard
@@ -272,3 +273,63 @@ def test_an_output_that_cannot_be_written_is_said_before_any_work(place):
     with pytest.raises(ConfigError, match="cannot be made"):
         job(place, out="elsewhere")
     place.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        ("mkdir", ConfigError, r"cannot be made \(Read-only file system\)"),
+        ("open", ArtifactError, r"cannot be written \(Read-only file system\)"),
+    ],
+)
+def test_a_disk_that_turns_read_only_is_said_and_keeps_the_earlier_lists(
+    shop, place, monkeypatch, call, error, said
+):
+    before, done = contents(place / "out"), getattr(Path, call)
+
+    def refuse(path, *args, **kwargs):
+        if ".partial" in str(path) and (call == "mkdir" or set(args[0]) & set("wa")):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return done(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, call, refuse)
+    with pytest.raises(error, match=said):
+        job(place)
+    monkeypatch.undo()
+    assert contents(place / "out") == before
+
+    job(place)
+
+    assert contents(place / "out") == contents(shop / "whole")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def garble(path):
+    """The end, which is read first, says nothing of it: it shows when the rows are read."""
+    content = path.read_bytes()
+    path.write_bytes(content[:20] + bytes(60) + content[80:])
+
+
+@pytest.mark.parametrize("damage", [cut, garble])
+def test_one_damaged_file_of_many_stops_the_job_and_mending_it_lets_it_run(shop, place, damage):
+    frame = pl.read_parquet(place / "histories.parquet")
+    (place / "histories.parquet").unlink()
+    (place / "histories.parquet").mkdir()
+    for number, rows in enumerate(frame.iter_slices(80)):
+        rows.write_parquet(place / "histories.parquet" / f"{number}.parquet")
+    second = place / "histories.parquet" / "1.parquet"
+    whole = second.read_bytes()
+    damage(second)
+
+    with pytest.raises(InputError, match=r"^histories cannot be read[^\n]*$"):
+        job(place)
+    assert contents(place / "out") == contents(shop / "yesterday")
+
+    second.write_bytes(whole)
+    job(place)
+
+    lists = pl.read_parquet(place / "out" / "*.parquet")
+    assert lists.equals(pl.read_parquet(shop / "whole" / "*.parquet"))
