@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hydra import compose, initialize_config_dir
 
+from benchmarks.equal_lists import compare, compared
 from recsys import runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
@@ -103,10 +104,37 @@ def test_reading_apart_gives_the_scores_of_the_score_graph(bundle):
 
 
 @pytest.fixture(scope="module")
-def coded(tmp_path_factory):
+def coded_folder(tmp_path_factory):
     """A bundle whose candidates ask in four groups."""
-    folder = tmp_path_factory.mktemp("coded")
-    return runtime.load(exported(folder, "input=coded", "input.codes=4"), graphs=GRAPHS)
+    return exported(tmp_path_factory.mktemp("coded"), "input=coded", "input.codes=4")
+
+
+@pytest.fixture(scope="module")
+def coded(coded_folder):
+    return runtime.load(coded_folder, graphs=GRAPHS)
+
+
+def test_every_road_lists_what_pytorch_finds_best(folder):
+    found = compared(folder.parent / "run", folder, users=57, k=7, seed=0)
+    assert {"full", "full, tiles of 500", "many parts", "certified"} <= set(found)
+    assert all(one.wrong == 0 and one.apart < 1e-4 for one in found.values()), found
+    assert all(one.equal + one.tied == 57 for one in found.values())
+
+
+def test_a_list_that_leaves_out_the_best_is_found_wrong():
+    scores = np.array([[-np.inf, 3.0, 2.0, 1.0]])
+    assert compare(scores, [[(1, 3.0), (2, 2.0)]], k=2)[:3] == (1, 0, 0)
+    assert compare(scores, [[(2, 2.0), (3, 1.0)]], k=2)[:3] == (0, 0, 1)
+    assert compare(scores, [[(2, 2.0), (1, 3.0)]], k=2)[:3] == (0, 0, 1)
+    assert compare(scores, [[(1, 3.0)]], k=2)[:3] == (0, 0, 1)
+    near = np.array([[-np.inf, 2.0, 2.0 + 1e-7, 1.0]])
+    assert compare(near, [[(1, 2.0), (2, 2.0)]], k=2)[:3] == (0, 1, 0)
+
+
+def test_codes_list_what_pytorch_finds_best(coded_folder):
+    found = compared(coded_folder.parent / "run", coded_folder, users=57, k=7, seed=1)
+    assert "codes" in found
+    assert all(one.wrong == 0 and one.apart < 1e-4 for one in found.values()), found
 
 
 @pytest.mark.parametrize("road", ["codes", "certified", "auto"])
