@@ -19,7 +19,7 @@ NTM = (
 @pytest.mark.timeout(900)
 def test_a_turing_machine_copies_twice_as_many_patterns_as_it_was_taught_with():
     errors = solve(
-        *NTM, steps=2600, passes=lambda wrong: wrong["10"] <= 0.001 and wrong["20"] <= 0.01
+        *NTM, steps=3900, passes=lambda wrong: wrong["10"] <= 0.001 and wrong["20"] <= 0.01
     )
     assert errors["10"] <= 0.001
     assert errors["20"] <= 0.01

@@ -22,7 +22,7 @@ SETTINGS = (
     "width=16",
     "lesson.batch_size=16",
     "lesson.check_every=500",
-    "lesson.steps=1500",
+    "lesson.steps=2250",
     "lesson.cpu_seconds=1000000",
 )
 PASS = 0.01  # share of wrong bits

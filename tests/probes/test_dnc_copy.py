@@ -21,6 +21,6 @@ DNC = (
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_a_neural_computer_copies_half_as_many_again_as_it_was_taught_with():
-    errors = solve(*DNC, steps=900, passes=lambda wrong: wrong["12"] <= 0.01)
+    errors = solve(*DNC, steps=1350, passes=lambda wrong: wrong["12"] <= 0.01)
     assert errors["8"] <= 0.01
     assert errors["12"] <= 0.01

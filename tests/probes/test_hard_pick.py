@@ -24,7 +24,7 @@ class Unrewarded(Teaching):
 
 def test_the_reward_teaches_which_slot_to_pick():
     for seed in (0, 1):
-        answered, picked = reads(*SETTINGS, "teaching=reinforced", seed=seed, steps=1000)
+        answered, picked = reads(*SETTINGS, "teaching=reinforced", seed=seed, steps=1500)
         if answered >= 0.97 and picked >= 0.95:
             break
     assert answered >= 0.97

@@ -16,7 +16,7 @@ TASK = ("task=lag_query", "lesson.goal=0.01")
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_periodic_layers_keep_all_three():
-    errors = solve(*TASK, "memory=hpmn", steps=730, passes=lambda wrong: wrong["any lag"] <= 0.05)
+    errors = solve(*TASK, "memory=hpmn", steps=1100, passes=lambda wrong: wrong["any lag"] <= 0.05)
     assert errors["any lag"] <= 0.05
 
 

@@ -53,7 +53,7 @@ def test_a_matrix_of_ten_slots_recalls_from_eight_pairs(memory):
     often = ("lesson.check_every=25", "lesson.goal=0.01")
     errors = solve(
         *(RECALL, *TEN, *often, *memory),
-        steps=450,
+        steps=700,
         passes=lambda wrong: wrong["as_trained"] <= 0.03,
     )
     assert errors["as_trained"] <= 0.03
@@ -91,5 +91,5 @@ def test_a_mean_of_the_past_does_not_recall():
 @pytest.mark.timeout(900)
 def test_target_attention_recalls():
     din = (RECALL, "memory=key_action", "output=din", "slots=200", "lesson.check_every=25")
-    errors = solve(*din, steps=2000, passes=lambda wrong: wrong["as_trained"] <= 0.01)
+    errors = solve(*din, steps=3000, passes=lambda wrong: wrong["as_trained"] <= 0.01)
     assert errors["as_trained"] <= 0.01

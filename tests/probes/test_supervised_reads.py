@@ -50,7 +50,7 @@ def reads(*overrides, seed, steps, teaching=None):
 @pytest.mark.parametrize("teaching", ["alone", "told"])
 def test_hard_reads_that_are_told_the_facts_read_them_and_answer(teaching):
     for seed in (0, 1):
-        answer, first, second = reads(*HARD, f"teaching={teaching}", seed=seed, steps=1500)
+        answer, first, second = reads(*HARD, f"teaching={teaching}", seed=seed, steps=2200)
         if answer >= 0.98 and first >= 0.99 and second >= 0.98:
             break
     assert answer >= 0.98
@@ -68,5 +68,5 @@ def test_one_hard_read_cannot():
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 def test_gates_that_are_told_the_facts_answer():
-    errors = solve(*GATED, steps=1600, passes=lambda found: found["stories"] <= 0.02)
+    errors = solve(*GATED, steps=2400, passes=lambda found: found["stories"] <= 0.02)
     assert errors["stories"] <= 0.02
