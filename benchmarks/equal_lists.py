@@ -8,19 +8,16 @@ scores differ by less than 1e-5 either order is right; the lists where that was 
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 import torch
 
-from benchmarks.serve_lists import drawn
+from benchmarks.serve_lists import drawn, scored
 from recsys import runtime, tables
-from recsys.data.batches import gather
+from recsys.data.batches import Question, gather
 from recsys.data.prepared import Prepared
 from recsys.run import TrainedScorer, best_model, open_data, open_run
 
@@ -55,8 +52,9 @@ def _eager(scorer: TrainedScorer, prepared: Prepared, users: np.ndarray) -> np.n
     begin, end = offset[users], offset[users + 1]
     start = np.maximum(begin, end - scorer.history)
     events = gather(prepared.histories, begin=begin, start=start, end=end)
-    with torch.inference_mode():
-        scores = scorer.model(events, torch.arange(scorer.items + 1)).float().numpy()
+    none = torch.zeros(0, 2, dtype=torch.long)
+    asked = Question(torch.from_numpy(users), events, seen=none, truth=none)
+    scores = scorer.scores(asked).cpu().numpy()
     scores[:, 0] = -np.inf
     for row, (first, last) in enumerate(zip(begin, end, strict=True)):
         scores[row, np.asarray(prepared.histories.item[first:last])] = -np.inf
@@ -83,22 +81,6 @@ def compare(scores: np.ndarray, lists: list[list[tuple[int, float]]], *, k: int)
         else:
             wrong += 1
     return Compared(equal, tied, wrong, apart)
-
-
-def scored(
-    bundle: Path, events: pl.DataFrame, folder: Path, settings: list[str]
-) -> dict[object, list[tuple[object, float]]]:
-    """What `recsys score` lists for each user with these settings."""
-    file, out = folder / "events.parquet", folder / "lists"
-    events.write_parquet(file)
-    clock = runtime.load(bundle, device="cpu").manifest["time"]
-    unit = f"source.time_unit={'order' if clock == 'order' else 's'}"
-    words = [f"bundle={bundle}", f"histories={file}", f"out={out}", "overwrite=true", unit]
-    command = [sys.executable, "-m", "recsys.cli", "score", *words, *settings]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    lists = pl.read_parquet(out / "*.parquet").sort(tables.USER_ID, tables.RANK)
-    grouped = lists.group_by(tables.USER_ID, maintain_order=True).agg(tables.ITEM_ID, tables.SCORE)
-    return {user: list(zip(items, told, strict=True)) for user, items, told in grouped.rows()}
 
 
 def ways(bundle: Path, *, ray: bool) -> dict[str, list[str]]:
@@ -131,7 +113,7 @@ def compared(
     found = {}
     for name, settings in ways(bundle, ray=ray).items():
         with tempfile.TemporaryDirectory() as folder:
-            lists = scored(bundle, events, Path(folder), [f"k={k}", *settings])
+            lists = scored(bundle, events, Path(folder), f"k={k}", *settings)
         rows = [[(index[item], told) for item, told in lists.get(user, [])] for user in ids]
         found[name] = compare(scores, rows, k=k)
     return found

@@ -82,29 +82,23 @@ def measure(case: str, path: str, out: str) -> None:
     from recsys.source.sequences import Sequences
     from recsys.source.table import Table
 
+    def table(columns: dict[str, str]) -> Table:
+        return Table(
+            path,
+            columns=columns,
+            separator=None,
+            header=True,
+            time_unit="s",
+            items=None,
+            item_columns={},
+            list_separator="|",
+        )
+
     names = {"user_id": "user", "item_id": "movie", "timestamp": "time", "rating": "rating"}
     sources: dict[str, Callable[[], Source]] = {
         "pairs": lambda: Sequences(path, layout="pairs", separator=" "),
-        "ratings": lambda: Table(
-            path,
-            columns=names,
-            separator=None,
-            header=True,
-            time_unit="s",
-            items=None,
-            item_columns={},
-            list_separator="|",
-        ),
-        "simulated": lambda: Table(
-            path,
-            columns={name: name for name in ("user_id", "item_id", "timestamp")},
-            separator=None,
-            header=True,
-            time_unit="s",
-            items=None,
-            item_columns={},
-            list_separator="|",
-        ),
+        "ratings": lambda: table(names),
+        "simulated": lambda: table({name: name for name in ("user_id", "item_id", "timestamp")}),
     }
     by_time = GlobalTime(valid=0.1, test=0.1, valid_from=None, test_from=None)
     selection = Selection(

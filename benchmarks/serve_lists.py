@@ -38,22 +38,18 @@ def drawn(prepared: Prepared, users: int, seed: int) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def scored(bundle: Path, events: pl.DataFrame, folder: Path) -> dict:
-    """What batch scoring writes: of each user, items and scores."""
-    events.write_csv(folder / "events.csv")
+def scored(bundle: Path, events: pl.DataFrame, folder: Path, *settings: str) -> dict:
+    """What batch scoring writes: of each user, items and scores, best first."""
+    file, out = folder / "events.parquet", folder / "lists"
+    events.write_parquet(file)
     clock = runtime.load(bundle, device="cpu").manifest["time"]
-    unit = "order" if clock == "order" else "s"
-    settings = [
-        f"source.time_unit={unit}",
-        f"bundle={bundle}",
-        f"histories={folder / 'events.csv'}",
-        f"k={K}",
-    ]
-    command = [sys.executable, "-m", "recsys.cli", "score", *settings, f"out={folder / 'lists'}"]
+    unit = f"source.time_unit={'order' if clock == 'order' else 's'}"
+    words = [f"bundle={bundle}", f"histories={file}", f"out={out}", unit]
+    command = [sys.executable, "-m", "recsys.cli", "score", *words, *settings]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    lists = pl.read_parquet(folder / "lists" / "*.parquet").sort(tables.USER_ID, "rank")
-    grouped = lists.group_by(tables.USER_ID).agg(tables.ITEM_ID, "score")
-    return {user: list(zip(items, scores, strict=True)) for user, items, scores in grouped.rows()}
+    lists = pl.read_parquet(out / "*.parquet").sort(tables.USER_ID, tables.RANK)
+    grouped = lists.group_by(tables.USER_ID, maintain_order=True).agg(tables.ITEM_ID, tables.SCORE)
+    return {user: list(zip(items, told, strict=True)) for user, items, told in grouped.rows()}
 
 
 def post(port: int, path: str, body: dict) -> dict:
@@ -89,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         events = drawn(load(given.prepared), given.users, given.seed)
-        expected = scored(given.bundle, events, folder)
+        expected = scored(given.bundle, events, folder, f"k={K}")
         words = command(OURS, bundle=given.bundle, store=folder / STORE, port=given.port)
         words.append("batch.patience=60")  # nobody is refused on a slow machine
         with server(words, given.port, folder / "ours.log"):

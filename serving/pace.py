@@ -22,13 +22,11 @@ class Pace:
 
     def __init__(self) -> None:
         self.fixed, self.each = 0.0, 0.0  # seconds
-        self.known = False
         self._size = self._seconds = self._square = self._product = 0.0  # means
 
     def measured(self, size: int, seconds: float) -> None:
         """Takes one more batch into account."""
-        new = 1 - MEMORY if self.known else 1.0
-        self.known = True
+        new = 1 - MEMORY if self._size else 1.0
         self._size += new * (size - self._size)
         self._seconds += new * (seconds - self._seconds)
         self._square += new * (size * size - self._square)

@@ -67,8 +67,8 @@ async def _serve(settings: Settings, listening: socket, place: Place) -> None:
     ending, loop = _ending(), asyncio.get_running_loop()
     taken = model.signature(settings.bundle)
     context, callers = _context(settings.access), _callers(settings)
-    service = _service(settings, place)
     traces = _traces() if settings.traces else None
+    service = _service(settings, place)
     door = Door(
         Routes(surface(service)),
         callers,

@@ -35,6 +35,7 @@ from recsys.scoring.last_hop import (
     best_places,
     least_of_rows,
     reached,
+    together,
 )
 
 FIRST: Final = 4  # times k candidates are read at first
@@ -153,14 +154,12 @@ class Certified:
         """Bounds of pairs of a user, rising, and a place in the tile, with each query's own v."""
         part = self._tiles[tile]
         bound = likely[user, place + part.start]
-        cuts = np.searchsorted(user, np.arange(len(likely) + 1))
         for head, moment in enumerate(moments):
-            query = np.take(self.brought.queries[head, part], place, axis=0)
             spread = np.empty(len(user), np.float32)
-            for row in np.flatnonzero(np.diff(cuts)):
-                mine = slice(cuts[row], cuts[row + 1])
-                turned = query[mine] @ moment.key_spread[row]
-                spread[mine] = np.einsum("cp,cp->c", turned, query[mine])
+            for users, pair, there in together(user):
+                query = np.take(self.brought.queries[head, part], place[pair], axis=0)
+                own = np.einsum("ucp,ucp->uc", query @ moment.key_spread[users], query)
+                spread[pair[there]] = own[there]
             bound += _share(spread, moment.flat[user, 0]) * reach[head][user, place]
         return _rounded(bound)
 

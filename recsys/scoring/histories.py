@@ -34,7 +34,7 @@ def arrange(rows: pl.DataFrame, *, items: int) -> Histories:
     first is kept.
 
     Args:
-        rows: As :meth:`recsys.scoring.spill.Spill.read` returns them.
+        rows: A part of :class:`recsys.scoring.spill.Spill`.
         items: Size of the catalogue.
     """
     users = rows.select(pl.col(tables.USER_ID).unique(maintain_order=True))

@@ -197,10 +197,10 @@ def _answer(
 def _users(work: Work, parts: list[int]) -> int:
     """About how many users there are: parts are alike, so the first times their number."""
     here = found(work.spill)
-    first = next((part for part in parts if here is not None and here.holds(part)), None)
+    first = next((part for part in parts if here is not None and here.parted.holds(part)), None)
     if here is None or first is None:
         return 0
-    return here.read(first)[tables.USER_ID].n_unique() * len(parts)
+    return here.parted.read(first)[tables.USER_ID].n_unique() * len(parts)
 
 
 def _judge(

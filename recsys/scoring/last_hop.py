@@ -4,6 +4,7 @@ With w, k, v of the slots and q, z, y, b of a candidate, its score is
 u y + b + the sum over heads of sum(w exp(k q) (v z)) / (1 + sum(w exp(k q))).
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -84,15 +85,8 @@ class Brought:
 
     def read_pairs(self, slots: Slots, user: np.ndarray, place: np.ndarray) -> np.ndarray:
         """The same for pairs of a user, rising, and a place; users with about as many together."""
-        count = np.bincount(user, minlength=len(slots.user))
-        start = np.cumsum(count) - count
         score = np.empty(len(user), np.float32)
-        some = np.argsort(-count, kind="stable")[: np.count_nonzero(count)]
-        for first in range(0, len(some), TOGETHER):
-            users = some[first : first + TOGETHER]
-            column = np.arange(count[users[0]])
-            there = column < count[users, None]
-            pair = np.where(there, start[users, None] + column, 0)
+        for users, pair, there in together(user):
             score[pair[there]] = self.read(slots.of(users), place[pair])[there]
         return score
 
@@ -117,6 +111,22 @@ class Brought:
         column = np.arange(len(user)) + found.shape[1] - np.cumsum(count)[user]
         found[user, column] = item
         return found
+
+
+def together(user: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Pairs of a user, rising, and something, for users with about as many at a time.
+
+    Yields:
+        The users, the places of their pairs ``[user, pair]``, and which of these are there.
+    """
+    count = np.bincount(user)
+    start = np.cumsum(count) - count
+    some = np.argsort(-count, kind="stable")[: np.count_nonzero(count)]
+    for first in range(0, len(some), TOGETHER):
+        users = some[first : first + TOGETHER]
+        column = np.arange(count[users[0]])
+        there = column < count[users, None]
+        yield users, np.where(there, start[users, None] + column, 0), there
 
 
 def least(user: np.ndarray, score: np.ndarray, *, users: int, k: int) -> np.ndarray:

@@ -123,7 +123,7 @@ class Worker:
         receipt = Receipt(
             part, None, None, None, _counts(Counts(), Tally(), roads.Effort()), (0, 0, 0)
         )
-        if self.spill.holds(part):
+        if self.spill.parted.holds(part):
             receipt = self._answer(part)
         text = json.dumps(receipt._asdict())
         write_whole(self.work.folder / receipt_name(part), text.encode())
@@ -136,7 +136,7 @@ class Worker:
             behaviours=tuple(manifest["behaviours"]),
             text_users=self.spill.text_users or manifest["ids"][tables.USER_ID] == "String",
         )
-        coded = code(self.spill.read(part), codes=codes)
+        coded = code(self.spill.parted.read(part), codes=codes)
         if not coded.rows.height:
             return self._write(
                 part, aside=coded.aside, counts=_counts(coded.counts, Tally(), roads.Effort())

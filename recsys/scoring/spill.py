@@ -16,7 +16,7 @@ import polars as pl
 from recsys import tables
 from recsys.errors import InputError
 from recsys.folder import write_whole
-from recsys.parted import Edges, Parted, Parting, pieces
+from recsys.parted import Parted, Parting, pieces
 from recsys.scoring.rows import WHY, judged
 
 PROBE: Final = [int(pl.Series([given]).hash(seed=0)[0]) for given in ("recsys", 1)]
@@ -26,25 +26,10 @@ KEPT: Final = (tables.USER_ID, tables.ITEM_ID, tables.TIMESTAMP, tables.BEHAVIOU
 class Spill(NamedTuple):
     """Some parts of a table, on disk; read one at a time."""
 
-    path: Path
+    parted: Parted  # rows have ``why`` where they are no events
     job: str  # that it was made for
     parts: tuple[int, ...]  # that were asked for
-    edges: Edges
-    sums: list[int]
     text_users: bool  # else they are integers
-
-    def read(self, part: int) -> pl.DataFrame:
-        """Rows of one part in the order of the table, with ``why`` where a row is no event.
-
-        Raises:
-            ArtifactError: The file is not what was written.
-        """
-        parted = Parted(self.path, self.edges, self.sums, "run again with restart=true")
-        return parted.read(part)
-
-    def holds(self, part: int) -> bool:
-        """Whether any row hashed to this part."""
-        return bool(self.edges[part])
 
 
 def count(frame: pl.LazyFrame) -> int:
@@ -116,7 +101,8 @@ def found(path: Path) -> Spill | None:
     if not index.is_file():
         return None
     said: dict[str, Any] = json.loads(index.read_bytes())
-    return Spill(path=path, **(said | {"parts": tuple(said["parts"])}))
+    parted = Parted(path, said["edges"], said["sums"], remedy="run again with restart=true")
+    return Spill(parted, said["job"], tuple(said["parts"]), said["text_users"])
 
 
 def _needed(frame: pl.LazyFrame) -> pl.LazyFrame:
