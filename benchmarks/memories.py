@@ -5,7 +5,7 @@
 Runs one system at a time and keeps what is done, so it can be stopped and started again. What a run
 said is merged into ``memories.json`` beside this file, and the table is made of that; what it
 knows is not run again, with ``--anew`` it is. ``DATASETS`` holds the folders ``ml-100k`` and
-``s3rec``. All memories get the same recipe of a data set, but for the negatives on Beauty;
+``s3rec``. All memories get the same recipe of a data set, but for Beauty's negatives and epochs;
 ``address=context`` is the control of a memory that candidates address.
 
 Speed is of one process and one thread: positions a training step takes in a CPU-second, bytes of a
@@ -40,6 +40,8 @@ from recsys.model import MemoryRecommender
 from recsys.run import assemble, training_counts
 
 PLAIN, CONTROL = "", record.CONTROL
+EPOCHS = 15  # on Beauty, at most; of the dear ones as many as some ten CPU-minutes hold
+FEWER = {"dnc": 8, "entity_network": 7, "lsh": 5, "mann": 4, "rum": 7}
 EVERYWHERE = [
     "tracking=none",
     "dry_run=false",
@@ -77,10 +79,9 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
                 "split=leave_one_out",
             ],
             train=[
-                "trainer.max_epochs=6",
-                "patience=3",
-                "batch_size=128",
-                "optimizer.lr=0.01",
+                "patience=4",
+                "batch_size=512",
+                "optimizer.lr=0.006",
                 "+optimizer.fused=true",
                 "averaging=0.98",
                 "dropout=0.4",
@@ -116,7 +117,7 @@ def main() -> None:
                 done = name in known["memories"].get(memory + variant, {})
                 overrides = variants(memory).get(variant)
                 if overrides and (given.anew or not done):
-                    words = [*data_set.train, *negatives(name, memory), *overrides]
+                    words = [*data_set.train, *of_beauty(name, memory), *overrides]
                     judge(given.work / name, memory + variant, words)
                     record.write(record.merged(known, given.work))
     for memory in names:
@@ -156,12 +157,13 @@ def variants(memory: str) -> dict[str, list[str]]:
     return {PLAIN: plain, CONTROL: [*plain, "output.address=context"]}
 
 
-def negatives(data: str, memory: str) -> list[str]:
-    """On Beauty a candidate that reads costs a read, so such memories are given fewer of them."""
+def of_beauty(data: str, memory: str) -> list[str]:
+    """There a candidate that reads costs a read, so such memories are given fewer negatives."""
     if data != "beauty":
         return []
     reads = instantiate(configuration(f"memory={memory}").output).slot_width > 0
-    return [f"loss.negatives={128 if reads else 512}"]
+    epochs = FEWER.get(memory, EPOCHS)
+    return [f"loss.negatives={128 if reads else 512}", f"trainer.max_epochs={epochs}"]
 
 
 def judge(folder: Path, name: str, overrides: list[str]) -> None:

@@ -61,8 +61,10 @@ class Dynamic(Memory[DynamicState]):
         return self._look(state, state.item != 0, newest=last)
 
     def along(self, state: DynamicState, events: Events, encode: Encode) -> Look:
+        filled = max(int((state.item != 0).sum(dim=1).max()), 1)
+        state = DynamicState(*(field[:, -filled:] for field in state))  # no slot empty in all rows
         ring, present = self._ring(state, events, encode)
-        return self._look(ring, present, newest=newest(present)[:, self.capacity :])
+        return self._look(ring, present, newest=newest(present)[:, filled:])
 
     def _ring(
         self, state: DynamicState, events: Events, encode: Encode

@@ -28,7 +28,7 @@ class BucketRead(Output):
     no parameter: it is fixed by what I sees, and only what was read can learn.
 
     A form that chooses needs candidate x slot at every position; positions take turns, so nothing
-    holds all three. What is the same in every row (the keys of ``lsh``) is matched once for all.
+    holds all three. Where all rows match alike (``lsh``) that is done once for all.
     """
 
     explains = False
@@ -48,10 +48,13 @@ class BucketRead(Output):
         queries: Float[Tensor, "candidate width"],
         answers: Float[Tensor, "candidate slot_width"],
     ) -> Reading:
-        match = queries @ _once(view.slots.keys).transpose(1, 2)
-        told = answers @ self._values(view.slots).transpose(1, 2)
-        places = range(view.slots.filled.shape[1])
-        memory = [self._read(view.slots, match, told, slice(p, p + 1)) for p in places]
+        slots, match = view.slots, queries @ _once(view.slots.keys).transpose(1, 2)
+        places = [slice(p, p + 1) for p in range(slots.filled.shape[1])]
+        if match.shape[0] == _once(slots.filled).shape[0] == _once(slots.age).shape[0] == 1:
+            memory = [self._read_alike(slots, match, answers, place) for place in places]
+        else:
+            told = answers @ self._values(slots).transpose(1, 2)
+            memory = [self._read(slots, match, told, place) for place in places]
         return Reading(user=view.user, memory=torch.stack(memory, dim=1))
 
     def each(
@@ -77,6 +80,19 @@ class BucketRead(Output):
         length = self.normalise == "length"
         return functional.normalize(slots.values, dim=-1) if length else slots.values
 
+    def _read_alike(
+        self,
+        slots: Slots,
+        match: Float[Tensor, "1 candidate slot"],
+        answers: Float[Tensor, "candidate slot_width"],
+        position: slice,
+    ) -> Float[Tensor, "row candidate"]:
+        """:meth:`_read` where all rows match alike: one product, and nothing of row x slot."""
+        own, loud = self._own(slots, match, position)[0], self._loud(slots, position)[:, 0]
+        asked = (own[..., None] * answers[:, None]).flatten(1)
+        told = (loud[..., None] * self._values(slots)).flatten(1)
+        return self.gain * (told @ asked.T) / (loud @ own.T).clamp(min=1)
+
     def _read(
         self,
         slots: Slots,
@@ -85,12 +101,20 @@ class BucketRead(Output):
         positions: slice,
     ) -> Float[Tensor, "row candidate"]:
         """From one position, or from a position of each candidate's own."""
+        weights = self._own(slots, match, positions) * self._loud(slots, positions)
+        return self.gain * (weights * told).sum(-1) / weights.sum(-1).clamp(min=1)
+
+    def _own(
+        self, slots: Slots, match: Float[Tensor, "#row candidate slot"], positions: slice
+    ) -> Float[Tensor, "#row candidate slot"]:
         filled = _once(slots.filled[:, positions])
         table = _once(slots.age[:, positions]) // self.buckets
-        weights = _own(match.detach(), filled=filled, table=table, buckets=self.buckets)
-        if self.normalise == "count":
-            weights = weights * slots.bias[:, positions].exp()
-        return self.gain * (weights * told).sum(-1) / weights.sum(-1).clamp(min=1)
+        return _best_of_table(match.detach(), filled=filled, table=table, buckets=self.buckets)
+
+    def _loud(self, slots: Slots, positions: slice) -> Float[Tensor, "row #position slot"]:
+        """How often a slot counts: as often as it has events, or like any other."""
+        bias = slots.bias[:, positions]
+        return bias.exp() if self.normalise == "count" else torch.ones_like(bias[:1])
 
 
 def _once(field: Tensor) -> Tensor:
@@ -98,7 +122,7 @@ def _once(field: Tensor) -> Tensor:
     return field[:1] if field.stride(0) == 0 else field
 
 
-def _own(
+def _best_of_table(
     match: Float[Tensor, "#row candidate slot"],
     *,
     filled: Bool[Tensor, "#row #candidate slot"],
