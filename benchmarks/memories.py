@@ -80,8 +80,8 @@ def data_sets(folder: Path) -> dict[str, DataSet]:
             ],
             train=[
                 "patience=4",
-                "batch_size=512",
-                "optimizer.lr=0.006",
+                "batch_size=256",
+                "optimizer.lr=0.004",
                 "+optimizer.fused=true",
                 "averaging=0.98",
                 "dropout=0.4",

@@ -1,15 +1,21 @@
 """Users per CPU-second of batch scoring: top 10, seen items masked, the newest 50 events read.
 
     python -m benchmarks.score PREPARED BUNDLE_OR_MEMORY ... [--roads full certified] [--users 1024]
+        [--peers rectools=VENV/bin/python implicit=VENV/bin/python]
 
 A memory that is named is exported untrained, which is as fast on the full road; the certified road
 depends on what was learned, so give it bundles. Rows take turns, the least CPU time of the rounds
 counts, and ratios are to what no scorer undercuts: one product of 64 numbers a user and candidate,
 a mask and a top 10. ``states`` leaves out the encoder, as where states are kept. Lists of both
 roads are compared; ``at once`` is how often the certificate held with the first candidates read.
+Peers (``score_peers.py``) train a little and score the same users, each in an environment of its
+own, and take turns with ours.
 """
 
 import argparse
+import contextlib
+import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,13 +40,22 @@ GRAPHS = ("encode", "recommend", *runtime.APART)
 K, WIDTH = 10, 64
 
 
+class Round(NamedTuple):
+    """What a row did in its turn."""
+
+    seconds: float  # of CPU
+    users: int
+    lists: list[np.ndarray]  # none of a peer: its model is another
+    work: Effort
+
+
 class Row(NamedTuple):
-    """One way to make lists, for all users at once."""
+    """One way to make lists."""
 
     name: str
     road: str
-    given: str  # histories, or states
-    lists: Callable[[], tuple[list[np.ndarray], Effort]]
+    given: str  # histories, states or vectors
+    turn: Callable[[], Round]
 
 
 def main() -> None:
@@ -52,11 +67,13 @@ def main() -> None:
     parser.add_argument("--users", type=int, help="drawn among all, which are the default")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", nargs="+", default=[], metavar="PEER=PYTHON")
     given = parser.parse_args()
     prepared = load(given.prepared)
     histories = past(prepared, users=given.users)
     groups = batches(histories, history=given.length, size=given.batch)
-    with tempfile.TemporaryDirectory() as name:
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory())
         rows = [raw(histories, groups, items=prepared.items)]
         for asked in given.bundles:
             bundle = opened(asked, prepared, Path(name), length=given.length)
@@ -64,6 +81,7 @@ def main() -> None:
             for road in given.roads:
                 if road == "full" or (bundle.certifies and (road != "codes" or bundle.coded)):
                     rows += ways(label, bundle, histories, groups, road=road, length=given.length)
+        rows += peers(given.peers, histories, Path(name), length=given.length, stack=stack)
         compare(rows, users=len(histories.users), items=prepared.items, rounds=given.rounds)
 
 
@@ -133,9 +151,66 @@ def ways(
         return [items for items, _ in found], sum_of(work for _, work in found)
 
     return [
-        Row(name, road, "histories", from_histories),
-        Row(name, road, "states", from_states),
+        Row(name, road, "histories", timed(from_histories, users=len(histories.users))),
+        Row(name, road, "states", timed(from_states, users=len(histories.users))),
     ]
+
+
+def timed(
+    lists: Callable[[], tuple[list[np.ndarray], Effort]], *, users: int
+) -> Callable[[], Round]:
+    def turn() -> Round:
+        started = time.process_time()
+        found, work = lists()
+        return Round(time.process_time() - started, users, found, work)
+
+    return turn
+
+
+def peers(
+    asked: list[str],
+    histories: Histories,
+    folder: Path,
+    *,
+    length: int,
+    stack: contextlib.ExitStack,
+) -> list[Row]:
+    """Their processes are started one after the other and wait for their turns."""
+    user = np.repeat(np.arange(len(histories.users)), np.diff(histories.offset))
+    np.savez(folder / "events.npz", user=user, item=histories.item)
+    rows = []
+    for pair in asked:
+        name, _, python = pair.partition("=")
+        words = [python, str(Path(__file__).with_name("score_peers.py")), name]
+        peer = subprocess.Popen(
+            [*words, str(folder / "events.npz"), str(length), str(K)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=stack.enter_context(tempfile.TemporaryDirectory()),
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            text=True,
+        )
+        stack.callback(peer.kill)
+        said = _said(peer)
+        rows.append(Row(name, "theirs", said, lambda peer=peer: _turn(peer)))
+    return rows
+
+
+def _turn(peer: subprocess.Popen[str]) -> Round:
+    assert peer.stdin is not None
+    print("go", file=peer.stdin, flush=True)
+    seconds, users = _said(peer).split()
+    return Round(float(seconds), int(users), [], Effort())
+
+
+def _said(peer: subprocess.Popen[str]) -> str:
+    """Its next answer; what its library prints besides goes by."""
+    assert peer.stdout is not None
+    for line in peer.stdout:
+        if line.startswith("peer: "):
+            return line.removeprefix("peer: ").strip()
+    message = f"{peer.args} ended with {peer.wait()} before it answered"
+    raise SystemExit(message)
 
 
 def encoded(
@@ -158,36 +233,34 @@ def raw(histories: Histories, groups: list[np.ndarray], *, items: int) -> Row:
             found.append(scores.topk(K).indices.numpy())
         return found, Effort()
 
-    return Row("raw", "product", "vectors", lists)
+    return Row("raw", "product", "vectors", timed(lists, users=len(histories.users)))
 
 
 def compare(rows: list[Row], *, users: int, items: int, rounds: int) -> None:
     torch.set_num_threads(1)
-    seconds = np.full((rounds, len(rows)), np.inf)
-    found = []
-    for turn in range(rounds):
-        found = []
-        for place, row in enumerate(rows):
-            started = time.process_time()
-            found.append(row.lists())
-            seconds[turn, place] = time.process_time() - started
-    least = seconds.min(axis=0)
+    turns = [[row.turn() for row in rows] for _ in range(rounds)]
     print(f"{users} users, {items} items; least and largest CPU-s of {rounds} rounds")
     print("bundle          road       from       users/CPU-s  of raw   CPU-s        at once  read")
-    for row, best, worst, (_, work) in zip(rows, least, seconds.max(axis=0), found, strict=True):
-        told = f"{row.name:<15} {row.road:<10} {row.given:<10} {users / best:>11,.0f}"
-        told += f" {least[0] / best:>7.3f}   {best:.2f}-{worst:.2f}"
+    bound = min(turn[0].seconds for turn in turns) / users
+    for place, row in enumerate(rows):
+        mine = [turn[place] for turn in turns]
+        best, worst = (pick(turn.seconds for turn in mine) for pick in (min, max))
+        cost, work = best / mine[-1].users, mine[-1].work
+        told = f"{row.name:<15} {row.road:<10} {row.given:<10} {1 / cost:>11,.4g}"
+        told += f" {bound / cost:>7.3g}   {best:.2f}-{worst:.2f}"
         if work.certified_users:
             share = work.candidates_read / work.certified_users / items
             told += f"  {work.certified_at_once / work.certified_users:>7.3f} {share:.3f}"
         print(told)
-    check(rows, [lists for lists, _ in found])
+    check(rows, [turn.lists for turn in turns[-1]])
 
 
 def check(rows: list[Row], lists: list[list[np.ndarray]]) -> None:
     """Lists of one bundle are the same on every road."""
     first: dict[str, np.ndarray] = {}
     for row, some in zip(rows, lists, strict=True):
+        if not some:
+            continue
         whole = np.concatenate(some)
         same = (whole == first.setdefault(row.name, whole)).all(axis=1).mean()
         if same < 1:
