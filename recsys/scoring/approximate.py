@@ -21,7 +21,8 @@ CARE: Final = 200  # candidates looked at to place one, and at least to find som
 class Approximate:
     """Candidates of a job in an index; the same candidates give the same index, made by one thread.
 
-    Products become distances of vectors of one length by a further axis (Bachrach et al. 2014).
+    Neighbours are those with large products. Lengths made equal by a further axis (Bachrach et al.
+    2014) took three times as long to place and found fewer where a few items are long.
     """
 
     def __init__(self, brought: Brought) -> None:
@@ -29,25 +30,22 @@ class Approximate:
 
         self.brought = brought
         vectors = np.hstack([brought.answers, brought.bias[:, None]]).astype(np.float32)
-        square = (vectors.astype(np.float64) ** 2).sum(axis=1)
-        further = np.sqrt(square.max() - square).astype(np.float32)
         self._index = Index(
-            ndim=vectors.shape[1] + 1,
-            metric="cos",
+            ndim=vectors.shape[1],
+            metric="ip",
             dtype="f32",
             connectivity=NEIGHBOURS,
             expansion_add=CARE,
             expansion_search=CARE,
         )
         places = np.arange(len(vectors), dtype=np.uint64)
-        self._index.add(places, np.hstack([vectors, further[:, None]]), threads=1)
+        self._index.add(places, vectors, threads=1)
         self._alone = threading.Lock()  # the index promises nothing to two threads at once
 
     def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """The best ``k`` of those found for each user, which need not be the best there are."""
         users, count = len(slots.user), len(self.brought.items)
         asks = np.hstack([one_vector(slots), np.ones((users, 1), np.float32)])
-        asks = np.hstack([asks, np.zeros((users, 1), np.float32)])
         most = int((excluded > 0).sum(axis=1).max(initial=0))
         with self._alone:
             found: Any = self._index.search(asks, min(WIDE * k + most, count), threads=1)

@@ -32,13 +32,12 @@ from recsys.scoring.last_hop import (
     Brought,
     Contenders,
     Slots,
-    best_places,
-    least_of_rows,
     reached,
+    read_first,
+    read_left,
     together,
 )
 
-FIRST: Final = 4  # times k candidates are read at first
 TABLES_BYTES: Final = 2**29  # products of the candidates are kept where they take no more
 SMALLEST: Final = 1e-2  # of B; g and f of less would lose their digits in float32
 TILE: Final = 4096  # candidates whose bounds are made at a time
@@ -62,26 +61,11 @@ class Certified:
 
     def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """Every candidate that may stand in the list of the ``k`` best of each user."""
-        users, moments = len(slots.user), self._moments_of(slots)
         likely = self._likely(slots)
         likely[self.brought.hidden(excluded)] = OUT
-        first = best_places(likely, n=min(FIRST * k, likely.shape[1]))
-        there = np.take_along_axis(likely, first, axis=1) > OUT / 2
-        score = np.where(there, self.brought.read(slots, first), np.float32(OUT))
-        lowest = least_of_rows(score, k=k)
-        np.put_along_axis(likely, first, OUT, axis=1)
-        user, place = self._left(moments, likely, lowest)
-        at_once, read = users - len(np.unique(user)), int(there.sum()) + len(place)
-        more = self.brought.read_pairs(slots, user, place)
-        near, nearer = score >= reached(lowest)[:, None], more >= lowest[user]
-        items = self.brought.contenders(
-            np.append(np.nonzero(near)[0], user[nearer]),
-            np.append(first[near], place[nearer]),
-            np.append(score[near], more[nearer]),
-            users=users,
-            k=k,
-        )
-        return Contenders(items, at_once, read)
+        first = read_first(self.brought, slots, likely, k=k)
+        user, place = self._left(self._moments_of(slots), likely, first.lowest)
+        return read_left(self.brought, slots, first, user, place, k=k)
 
     def bounds(self, slots: Slots) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What candidates score about, at most for any query, and at most for their own.

@@ -12,7 +12,9 @@ import numpy as np
 from recsys.runtime import Bundle
 
 ROUNDING: Final = 1e-4  # of a score, relative where it is above one; what float32 may be off
+SHARP: Final = 3.0  # longest key of a user; weights then differ by exp(6) and more
 OUT: Final = -1e30  # the score of what may not be listed; finite, so that sums with it are numbers
+FIRST: Final = 4  # times k candidates are read at first
 TOGETHER: Final = 8  # users read at once where each has candidates of its own
 
 
@@ -35,6 +37,11 @@ class Slots(NamedTuple):
             item=None if self.item is None else self.item[users],
         )
 
+    @property
+    def sharp(self) -> bool:
+        """Whether candidates ask so pointedly that a slot or two decide what each is told."""
+        return bool((self.keys**2).sum(axis=-1).max(initial=0) >= SHARP**2)
+
 
 class Contenders(NamedTuple):
     """Candidates among which the best of each user are, and what it took to know."""
@@ -42,6 +49,13 @@ class Contenders(NamedTuple):
     items: np.ndarray  # int64 [user, few]: rising; 0, for none, in front
     at_once: int  # users of whom the first reading already proved it
     read: int  # candidates read one by one, of all users together
+
+
+def joined(some: Contenders, rest: Contenders) -> Contenders:
+    """Those of some users and of others after them."""
+    wide = max(some.items.shape[1], rest.items.shape[1])
+    items = [np.pad(one, [(0, 0), (wide - one.shape[1], 0)]) for one in (some.items, rest.items)]
+    return Contenders(np.concatenate(items), some.at_once + rest.at_once, some.read + rest.read)
 
 
 def spoken(looked: dict[str, np.ndarray]) -> Slots:
@@ -111,6 +125,42 @@ class Brought:
         column = np.arange(len(user)) + found.shape[1] - np.cumsum(count)[user]
         found[user, column] = item
         return found
+
+
+class First(NamedTuple):
+    """The likeliest candidates of some users, read."""
+
+    place: np.ndarray  # [user, n]
+    score: np.ndarray  # [user, n]; OUT of what may not be listed
+    lowest: np.ndarray  # [user]: what another must reach to be listed
+
+
+def read_first(brought: Brought, slots: Slots, likely: np.ndarray, *, k: int) -> First:
+    """The first to be read by ``likely``, ``[user, candidate]``, in which they are ``OUT`` then."""
+    place = best_places(likely, n=min(FIRST * k, likely.shape[1]))
+    there = np.take_along_axis(likely, place, axis=1) > OUT / 2
+    score = np.where(there, brought.read(slots, place), np.float32(OUT))
+    np.put_along_axis(likely, place, OUT, axis=1)
+    return First(place, score, least_of_rows(score, k=k))
+
+
+def read_left(
+    brought: Brought, slots: Slots, first: First, user: np.ndarray, place: np.ndarray, *, k: int
+) -> Contenders:
+    """Contenders among the first and the pairs of a user, rising, and a place that are left."""
+    users = len(slots.user)
+    at_once = users - len(np.unique(user))
+    read = int((first.score > OUT / 2).sum()) + len(place)
+    more = brought.read_pairs(slots, user, place)
+    near, nearer = first.score >= reached(first.lowest)[:, None], more >= first.lowest[user]
+    items = brought.contenders(
+        np.append(np.nonzero(near)[0], user[nearer]),
+        np.append(first.place[near], place[nearer]),
+        np.append(first.score[near], more[nearer]),
+        users=users,
+        k=k,
+    )
+    return Contenders(items, at_once, read)
 
 
 def together(user: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -8,6 +8,7 @@ proves nothing, and says of a sample of the job's users how much it missed.
 
 import zlib
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -18,10 +19,13 @@ from recsys.scoring.anchors import anchored
 from recsys.scoring.approximate import Approximate
 from recsys.scoring.certified import Certified
 from recsys.scoring.coded import Coded
-from recsys.scoring.last_hop import Brought, Contenders, Slots, spoken
+from recsys.scoring.convex import Convex
+from recsys.scoring.last_hop import Brought, Contenders, Slots, joined, spoken
 
 ROADS: Final = ("full", "certified", "codes", "approximate", "auto")
-LONG: Final = 100  # slots from which ``auto`` certifies: there it is quicker (EXPERIMENTS.md)
+LONG: Final = 50  # slots from which ``auto`` certifies: there it is quicker (EXPERIMENTS.md)
+TRIED: Final = 2  # users of a batch whose proofs tell what those of the others cost
+WORTH: Final = 0.25  # of the candidates: where a proof must read more, all are read instead
 MANY: Final = 4096  # contenders of a user from which everything is read in tiles instead
 SAMPLED: Final = 16  # of so many users one is also read in full by an approximate road
 LARGE: Final = 2000  # candidates from which that is of more users one, in proportion
@@ -74,8 +78,8 @@ class Asked(NamedTuple):
 class Shortcut(Protocol):
     """A way to few candidates among which the best are, or are likely to be."""
 
-    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
-        """Those of some users.
+    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders | None:
+        """Those of some users; None where it is quicker to read everything.
 
         Args:
             slots: Of some users.
@@ -83,6 +87,36 @@ class Shortcut(Protocol):
             k: Length of the lists.
         """
         ...
+
+
+class Proved:
+    """Two kinds of bounds, and of them the one with which few candidates are read.
+
+    Whichever the first users of a batch would rather have: first the kind that suits addresses as
+    sharp as theirs, then the other, then none. The choice depends on the batch alone.
+    """
+
+    def __init__(self, bundle: Bundle, brought: Brought) -> None:
+        self._bundle, self._brought = bundle, brought
+        self._sharp = Convex(brought)
+
+    @cached_property
+    def _flat(self) -> Certified:
+        """Made when it is needed, for that takes memory and time."""
+        return Certified(self._brought, anchors=anchored(self._bundle, self._brought))
+
+    def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders | None:
+        """Those of the users, proved; None where that takes reading too many."""
+        sharp = slots.sharp
+        some, rest = slice(None, TRIED), slice(TRIED, None)
+        for answers in (sharp, not sharp):
+            way = self._sharp if answers else self._flat
+            found = way.contenders(slots.of(some), excluded=excluded[some], k=k)
+            if found.read <= WORTH * len(found.items) * len(self._brought.items):
+                if len(slots.user) <= TRIED:
+                    return found
+                return joined(found, way.contenders(slots.of(rest), excluded=excluded[rest], k=k))
+        return None
 
 
 class Road:
@@ -112,7 +146,7 @@ class Road:
             return _full(bundle, asked, k=k, tile=tile)
         looked = bundle.look(asked.state)
         found = self._shortcut.contenders(spoken(looked), excluded=asked.excluded, k=k)
-        if found.items.shape[1] > MANY:
+        if found is None or found.items.shape[1] > MANY:
             return _full(bundle, asked, k=k, tile=tile)
         few = _wide_enough(found.items, least=min(k, len(asked.candidates)))
         lists = bundle.choose(looked, candidates=few, k=k)
@@ -172,7 +206,7 @@ def _shortcut(name: str, *, bundle: Bundle, candidates: np.ndarray) -> Shortcut 
         return _approximate(brought)
     if name == "codes":
         return Coded(brought)
-    return Certified(brought, anchors=anchored(bundle, brought))
+    return Proved(bundle, brought)
 
 
 def _approximate(brought: Brought) -> Shortcut:

@@ -10,8 +10,9 @@ from recsys import runtime
 from recsys.config import CONF
 from recsys.errors import ConfigError
 from recsys.export import main as export
-from recsys.scoring.last_hop import Brought, spoken
-from recsys.scoring.roads import LONG, Road, choose_road
+from recsys.scoring.last_hop import Brought, joined, spoken
+from recsys.scoring.roads import LONG, TRIED, Proved, Road, choose_road
+from tests.scoring.last_hop_world import USERS, World, among
 from tests.symbols import unchecked
 from tests.test_score import run
 from tests.tiny_bundle import world, write_bundle
@@ -56,6 +57,12 @@ def past(bundle, *, users=60, seed=0):
     )
 
 
+@pytest.fixture
+def proving(monkeypatch):
+    """Catalogues of tests are so small that a proof reads most of them."""
+    monkeypatch.setattr("recsys.scoring.roads.WORTH", 1.0)
+
+
 def both(bundle, folder, **changes):
     rows = past(bundle)
     full, _ = run(bundle, rows, folder / "full", road="full", **changes)
@@ -72,6 +79,7 @@ def both(bundle, folder, **changes):
         {"k": 3, "quota": 2, "category": "count"},
     ],
 )
+@pytest.mark.usefixtures("proving")
 def test_the_certified_road_gives_the_lists_of_the_full_one(bundle, tmp_path, changes):
     full, found, work = both(bundle, tmp_path, part_rows=100, **changes)
 
@@ -85,6 +93,7 @@ def test_the_certified_road_gives_the_lists_of_the_full_one(bundle, tmp_path, ch
     assert work["certified_at_once"] <= work["certified_users"]
 
 
+@pytest.mark.usefixtures("proving")
 def test_few_of_many_candidates_are_read(bundle, tmp_path):
     _, _, work = both(bundle, tmp_path, k=1)
 
@@ -137,6 +146,7 @@ def test_codes_list_what_pytorch_finds_best(coded_folder):
     assert all(one.wrong == 0 and one.apart < 1e-4 for one in found.values()), found
 
 
+@pytest.mark.usefixtures("proving")
 @pytest.mark.parametrize("road", ["codes", "certified", "auto"])
 def test_slots_read_once_a_code_give_the_lists_of_the_full_road(coded, tmp_path, road):
     rows = past(coded)
@@ -178,6 +188,69 @@ def test_a_road_that_finds_too_many_contenders_reads_everything(bundle, tmp_path
     full, found, work = both(bundle, tmp_path, k=5)
     assert found.equals(full)
     assert work["certified_users"] == 0
+
+
+def test_a_road_that_would_have_to_read_most_reads_everything(bundle, tmp_path):
+    full, found, work = both(bundle, tmp_path, k=60, seen="keep")
+    assert found.equals(full)
+    assert work["certified_users"] == work["candidates_read"] == 0
+
+
+@pytest.fixture
+def sharp(monkeypatch):
+    """Slots of sharp addresses, and both kinds of bounds for them."""
+    monkeypatch.setattr("recsys.scoring.roads.anchored", lambda *_: None)
+    world = World(3, items=6000, strength=19.9, spread=10.0)
+    ways = Proved(None, Brought(world, items=np.arange(1, world.items + 1)))
+    return world, spoken(world.look(None)), ways
+
+
+def shares(world, slots, ways):
+    """Of the catalogue, what either kind reads of the users who are tried."""
+    few, out = slots.of(slice(TRIED)), world.excluded[:TRIED]
+    read = [way.contenders(few, excluded=out, k=3).read for way in (ways._sharp, ways._flat)]
+    return [count / TRIED / world.items for count in read]
+
+
+@pytest.mark.parametrize("mistaken", [False, True])
+def test_the_bounds_that_leave_few_are_used_for_all_of_a_batch(sharp, monkeypatch, mistaken):
+    world, slots, ways = sharp
+    answers, moments = shares(*sharp)
+    assert answers < 0.8 * moments
+    monkeypatch.setattr("recsys.scoring.roads.WORTH", (answers + moments) / 2)
+    if mistaken:
+        monkeypatch.setattr("recsys.scoring.last_hop.SHARP", 1e9)  # takes them for flat at first
+
+    found = ways.contenders(slots, excluded=world.excluded, k=3)
+
+    assert found is not None
+    parts = [slice(TRIED), slice(TRIED, USERS)]
+    wanted = joined(
+        *(
+            ways._sharp.contenders(slots.of(part), excluded=world.excluded[part], k=3)
+            for part in parts
+        )
+    )
+    assert found.items.tolist() == wanted.items.tolist()
+    assert (found.read, found.at_once) == (wanted.read, wanted.at_once)
+    for row, (best, _) in zip(found.items, world.best(np.arange(1, 6001), k=3), strict=True):
+        assert set(best) <= set(among(row))
+
+
+def test_where_neither_kind_leaves_few_nothing_is_proved(sharp, monkeypatch):
+    world, slots, ways = sharp
+    monkeypatch.setattr("recsys.scoring.roads.WORTH", min(shares(*sharp)) / 2)
+    assert ways.contenders(slots, excluded=world.excluded, k=3) is None
+
+
+def test_flat_addresses_are_bounded_by_moments(monkeypatch):
+    monkeypatch.setattr("recsys.scoring.roads.anchored", lambda *_: None)
+    monkeypatch.setattr("recsys.scoring.roads.Convex.contenders", None)
+    world = World(3, items=6000, strength=0.1)
+    ways = Proved(None, Brought(world, items=np.arange(1, world.items + 1)))
+    found = ways.contenders(spoken(world.look(None)), excluded=world.excluded, k=3)
+    for row, (best, _) in zip(found.items, world.best(np.arange(1, 6001), k=3), strict=True):
+        assert set(best) <= set(among(row))
 
 
 def test_auto_certifies_where_slots_are_many(bundle, monkeypatch):
