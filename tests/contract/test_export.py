@@ -23,6 +23,7 @@ from recsys.folder import fingerprint
 from recsys.memory.key_next import KeyNext
 from recsys.model import MemoryRecommender
 from recsys.scoring.certified import Certified
+from recsys.scoring.convex import Convex
 from recsys.scoring.last_hop import Brought, spoken
 from tests.contract.parts import (
     BEHAVIOURS,
@@ -209,21 +210,23 @@ def test_the_last_hop_taken_apart_gives_the_scores_and_the_best(exported):
     past, k = histories(users=4), 3
     state, excluded = bundle.encode(arrays(past)), np.array([[4], [0], [11], [1]])
     looked, brought = bundle.look(state), Brought(bundle, items=CATALOGUE)
-    slots, certified = spoken(looked), Certified(brought)
+    slots, certified, convex = spoken(looked), Certified(brought), Convex(brought)
     with torch.no_grad():
         wanted = model(past, torch.from_numpy(CATALOGUE)).numpy()
     *_, bound = certified.bounds(slots)
     assert (bound >= wanted).all()
+    assert (convex.bounds(slots) >= wanted).all()
     every = np.repeat(CATALOGUE[None], 4, axis=0)
     np.testing.assert_allclose(brought.read(slots, every - 1), wanted, **CLOSE)
-    found = certified.contenders(slots, excluded=excluded, k=k)
-    lists = bundle.choose(looked, candidates=found.items, k=k)
     whole = bundle.recommend(state, candidates=CATALOGUE, excluded=excluded, k=k)
-    assert lists.items.tolist() == whole.items.tolist()
-    np.testing.assert_allclose(lists.scores, whole.scores, **CLOSE)
-    if model.explains:
-        assert lists.because_items.tolist() == whole.because_items.tolist()
-        np.testing.assert_allclose(lists.because_weights, whole.because_weights, **CLOSE)
+    for way in (certified, convex):
+        found = way.contenders(slots, excluded=excluded, k=k)
+        lists = bundle.choose(looked, candidates=found.items, k=k)
+        assert lists.items.tolist() == whole.items.tolist()
+        np.testing.assert_allclose(lists.scores, whole.scores, **CLOSE)
+        if model.explains:
+            assert lists.because_items.tolist() == whole.because_items.tolist()
+            np.testing.assert_allclose(lists.because_weights, whole.because_weights, **CLOSE)
 
 
 def test_a_list_longer_than_what_is_left_ends_with_nothing(exported):
