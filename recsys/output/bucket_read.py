@@ -87,7 +87,7 @@ class BucketRead(Output):
         answers: Float[Tensor, "candidate slot_width"],
         position: slice,
     ) -> Float[Tensor, "row candidate"]:
-        """:meth:`_read` where all rows match alike: a product, nothing of row x candidate x slot."""
+        """:meth:`_read` where all rows match alike: nothing is of row x candidate x slot."""
         own, loud = self._own(slots, match, position)[0], self._loud(slots, position)[:, 0]
         asked = (own[..., None] * answers[:, None]).flatten(1)
         told = (loud[..., None] * self._values(slots)).flatten(1)
