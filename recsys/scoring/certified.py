@@ -27,14 +27,12 @@ import numpy as np
 
 from recsys.scoring.anchors import Anchors
 from recsys.scoring.last_hop import (
-    OUT,
     ROUNDING,
     Brought,
     Contenders,
     Slots,
+    proved,
     reached,
-    read_first,
-    read_left,
     together,
 )
 
@@ -61,11 +59,12 @@ class Certified:
 
     def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """Every candidate that may stand in the list of the ``k`` best of each user."""
-        likely = self._likely(slots)
-        likely[self.brought.hidden(excluded)] = OUT
-        first = read_first(self.brought, slots, likely, k=k)
-        user, place = self._left(self._moments_of(slots), likely, first.lowest)
-        return read_left(self.brought, slots, first, user, place, k=k)
+        moments, likely = self._moments_of(slots), self._likely(slots)
+
+        def left(lowest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self._left(moments, likely, lowest)
+
+        return proved(self.brought, slots, likely, excluded=excluded, k=k, left=left)
 
     def bounds(self, slots: Slots) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What candidates score about, at most for any query, and at most for their own.

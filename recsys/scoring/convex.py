@@ -13,16 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from recsys.scoring.last_hop import (
-    OUT,
-    ROUNDING,
-    Brought,
-    Contenders,
-    Slots,
-    reached,
-    read_first,
-    read_left,
-)
+from recsys.scoring.last_hop import ROUNDING, Brought, Contenders, Slots, proved, reached
 
 TILE: Final = 1024  # candidates whose answers of all slots are kept at a time
 
@@ -37,10 +28,12 @@ class Convex:
     def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders:
         """Every candidate that may stand in the list of the ``k`` best of each user."""
         most = self.bounds(slots)
-        most[self.brought.hidden(excluded)] = OUT
-        first = read_first(self.brought, slots, most, k=k)
-        user, place = np.nonzero(most >= reached(first.lowest)[:, None])
-        return read_left(self.brought, slots, first, user, place, k=k)
+
+        def left(lowest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            user, place = np.nonzero(most >= reached(lowest)[:, None])
+            return user, place
+
+        return proved(self.brought, slots, most, excluded=excluded, k=k, left=left)
 
     def bounds(self, slots: Slots) -> np.ndarray:
         """What candidates score at most, ``[user, candidate]``."""

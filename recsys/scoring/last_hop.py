@@ -4,7 +4,7 @@ With w, k, v of the slots and q, z, y, b of a candidate, its score is
 u y + b + the sum over heads of sum(w exp(k q) (v z)) / (1 + sum(w exp(k q))).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -127,36 +127,42 @@ class Brought:
         return found
 
 
-class First(NamedTuple):
-    """The likeliest candidates of some users, read."""
-
-    place: np.ndarray  # [user, n]
-    score: np.ndarray  # [user, n]; OUT of what may not be listed
-    lowest: np.ndarray  # [user]: what another must reach to be listed
-
-
-def read_first(brought: Brought, slots: Slots, likely: np.ndarray, *, k: int) -> First:
-    """The first to be read by ``likely``, ``[user, candidate]``, in which they are ``OUT`` then."""
-    place = best_places(likely, n=min(FIRST * k, likely.shape[1]))
-    there = np.take_along_axis(likely, place, axis=1) > OUT / 2
-    score = np.where(there, brought.read(slots, place), np.float32(OUT))
-    np.put_along_axis(likely, place, OUT, axis=1)
-    return First(place, score, least_of_rows(score, k=k))
-
-
-def read_left(
-    brought: Brought, slots: Slots, first: First, user: np.ndarray, place: np.ndarray, *, k: int
+def proved(
+    brought: Brought,
+    slots: Slots,
+    likely: np.ndarray,
+    *,
+    excluded: np.ndarray,
+    k: int,
+    left: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
 ) -> Contenders:
-    """Contenders among the first and the pairs of a user, rising, and a place that are left."""
+    """Those among the likeliest and among all that these leave in.
+
+    Args:
+        brought: The candidates.
+        slots: Of some users.
+        likely: ``[user, candidate]``, by which the first are chosen; written to: the first and what
+            a user may not get are ``OUT`` in it when ``left`` is called.
+        excluded: int64 ``[user, exclusion]``, 0 where a user has fewer.
+        k: Length of the lists.
+        left: From what another candidate of each user must reach to be listed, users, rising, and
+            places of all that are not ``OUT`` and may.
+    """
+    likely[brought.hidden(excluded)] = OUT
+    first = best_places(likely, n=min(FIRST * k, likely.shape[1]))
+    there = np.take_along_axis(likely, first, axis=1) > OUT / 2
+    score = np.where(there, brought.read(slots, first), np.float32(OUT))
+    lowest = least_of_rows(score, k=k)
+    np.put_along_axis(likely, first, OUT, axis=1)
+    user, place = left(lowest)
     users = len(slots.user)
-    at_once = users - len(np.unique(user))
-    read = int((first.score > OUT / 2).sum()) + len(place)
+    at_once, read = users - len(np.unique(user)), int(there.sum()) + len(place)
     more = brought.read_pairs(slots, user, place)
-    near, nearer = first.score >= reached(first.lowest)[:, None], more >= first.lowest[user]
+    near, nearer = score >= reached(lowest)[:, None], more >= lowest[user]
     items = brought.contenders(
         np.append(np.nonzero(near)[0], user[nearer]),
-        np.append(first.place[near], place[nearer]),
-        np.append(first.score[near], more[nearer]),
+        np.append(first[near], place[nearer]),
+        np.append(score[near], more[nearer]),
         users=users,
         k=k,
     )

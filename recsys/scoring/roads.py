@@ -6,6 +6,7 @@ may differ in the last digit, as the sums of a matrix product do at another size
 proves nothing, and says of a sample of the job's users how much it missed.
 """
 
+import threading
 import zlib
 from collections.abc import Iterable
 from functools import cached_property
@@ -99,10 +100,16 @@ class Proved:
     def __init__(self, bundle: Bundle, brought: Brought) -> None:
         self._bundle, self._brought = bundle, brought
         self._sharp = Convex(brought)
+        self._making = threading.Lock()
+
+    @property
+    def _flat(self) -> Certified:
+        """Made once, when it is needed: that takes memory and time, and batches run in threads."""
+        with self._making:
+            return self._certified
 
     @cached_property
-    def _flat(self) -> Certified:
-        """Made when it is needed, for that takes memory and time."""
+    def _certified(self) -> Certified:
         return Certified(self._brought, anchors=anchored(self._bundle, self._brought))
 
     def contenders(self, slots: Slots, *, excluded: np.ndarray, k: int) -> Contenders | None:
@@ -112,10 +119,11 @@ class Proved:
         for answers in (sharp, not sharp):
             way = self._sharp if answers else self._flat
             found = way.contenders(slots.of(some), excluded=excluded[some], k=k)
-            if found.read <= WORTH * len(found.items) * len(self._brought.items):
-                if len(slots.user) <= TRIED:
-                    return found
-                return joined(found, way.contenders(slots.of(rest), excluded=excluded[rest], k=k))
+            if found.read > WORTH * len(found.items) * len(self._brought.items):
+                continue
+            if len(slots.user) <= TRIED:
+                return found
+            return joined(found, way.contenders(slots.of(rest), excluded=excluded[rest], k=k))
         return None
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from recsys.scoring.last_hop import Brought, spoken
+
 HEADS, PART, WIDTH, USERS = 2, 5, 7, 6
 KINDS = [
     {},
@@ -66,6 +68,12 @@ class World:
         for user, scores in enumerate(self.scores()):
             left = [item for item in items if item not in self.excluded[user]]
             yield sorted(left, key=lambda item, scores=scores: (-scores[item], item))[:k], left
+
+
+def opened(way, world, *, items=None):
+    """A way to few candidates, of all of them unless others are given, and the users' slots."""
+    items = np.arange(1, world.items + 1) if items is None else items
+    return way(Brought(world, items=items)), spoken(world.look(None))
 
 
 def among(row):

@@ -4,20 +4,14 @@ import numpy as np
 import pytest
 
 from recsys.scoring.certified import Certified, largest_of
-from recsys.scoring.last_hop import Brought, spoken
-from tests.scoring.last_hop_world import KINDS, PART, USERS, World, among
-
-
-def opened(world, *, items=None):
-    items = np.arange(1, world.items + 1) if items is None else items
-    return Certified(Brought(world, items=items)), spoken(world.look(None))
+from tests.scoring.last_hop_world import KINDS, PART, USERS, World, among, opened
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_score_is_above_its_bound(kind, seed):
     world = World(seed, **kind)
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
 
     likely, most, own = certified.bounds(slots)
 
@@ -82,7 +76,7 @@ def test_no_awkward_slots_break_a_bound_or_lose_a_candidate(awkward):
     for seed in range(3):
         world = World(seed)
         awkward(world)
-        certified, slots = opened(world)
+        certified, slots = opened(Certified, world)
         wanted = world.scores()[:, 1:]
         for bound in certified.bounds(slots)[1:]:
             assert (bound >= wanted).all()
@@ -95,7 +89,7 @@ def test_no_awkward_slots_break_a_bound_or_lose_a_candidate(awkward):
 def test_a_slot_that_all_weight_is_on_leaves_nothing_to_bound():
     world = World(4)
     one_is_everything(world)
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
 
     likely, most, _ = certified.bounds(slots)
 
@@ -110,7 +104,7 @@ def test_a_faint_slot_that_a_candidate_asks_for_meets_its_bound():
     world.slots["slot_values"][:] = [0, 1e5, 0, 0, 0]
     world.asked["slot_queries"][:] = [1, 0, 0, 0, 0]
     world.asked["slot_answers"][:, :, 1] = 1
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
 
     likely, most, own = certified.bounds(slots)
 
@@ -138,7 +132,7 @@ def test_the_largest_eigenvalue_is_bounded_and_nearly_met(rank):
 
 def test_own_queries_leave_fewer_candidates_in():
     world = World(5, items=2000)
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
     best = np.sort(world.scores()[:-1, 1:], axis=1)[:, -5, None]
 
     _, most, own = certified.bounds(slots)
@@ -152,7 +146,7 @@ def test_the_best_are_among_the_contenders_and_few_others(kind, k):
     for seed in range(4):
         world = World(seed, **kind)
         items = np.arange(1, world.items + 1)[seed:]
-        certified, slots = opened(world, items=items)
+        certified, slots = opened(Certified, world, items=items)
         found = certified.contenders(slots, excluded=world.excluded, k=k)
         for row, (best, left) in zip(found.items, world.best(items, k=k), strict=True):
             assert set(best) <= set(among(row)) <= set(left)
@@ -164,7 +158,7 @@ def test_the_best_are_among_the_contenders_and_few_others(kind, k):
 def test_fewer_candidates_than_k_are_all_contenders(left):
     world = World(0, items=20)
     world.excluded = np.repeat(np.arange(left + 1, 21)[None], USERS, axis=0)
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
 
     found = certified.contenders(slots, excluded=world.excluded, k=5)
 
@@ -176,7 +170,7 @@ def test_candidates_that_are_equally_good_are_all_contenders():
     for field in world.asked.values():
         field[1:21] = field[1]
     world.excluded = np.repeat(np.arange(21, 41)[None], USERS, axis=0)
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
 
     found = certified.contenders(slots, excluded=world.excluded, k=3)
 
@@ -185,7 +179,7 @@ def test_candidates_that_are_equally_good_are_all_contenders():
 
 def test_weak_addresses_are_proved_by_the_first_reading_of_a_few():
     world = World(1, items=2000, strength=0.01)
-    certified, slots = opened(world)
+    certified, slots = opened(Certified, world)
 
     found = certified.contenders(slots, excluded=world.excluded, k=5)
 
@@ -195,10 +189,10 @@ def test_weak_addresses_are_proved_by_the_first_reading_of_a_few():
 
 def test_catalogues_too_large_to_keep_their_products_give_the_same(monkeypatch):
     world = World(2)
-    kept, slots = opened(world)
+    kept, slots = opened(Certified, world)
     monkeypatch.setattr("recsys.scoring.certified.TABLES_BYTES", 0)
     monkeypatch.setattr("recsys.scoring.certified.TILE", 13)
-    made, _ = opened(world)
+    made, _ = opened(Certified, world)
 
     for one, other in zip(kept.bounds(slots), made.bounds(slots), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)

@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 
 from recsys.scoring.coded import Coded
-from recsys.scoring.last_hop import Brought, spoken
-from tests.scoring.last_hop_world import KINDS, World, among
-
-
-def opened(world, *, items=None):
-    items = np.arange(1, world.items + 1) if items is None else items
-    return Coded(Brought(world, items=items)), spoken(world.look(None))
+from tests.scoring.last_hop_world import KINDS, World, among, opened
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_the_definition(kind):
     world = World(7, **kind)
-    coded, slots = opened(world)
+    coded, slots = opened(Coded, world)
 
     found = coded.scores(slots)
 
@@ -29,7 +23,7 @@ def test_scores_are_the_definition(kind):
 def test_contenders_are_the_best_and_what_comes_as_near_as_rounding(codes, k):
     world = World(codes, codes=codes)
     items = np.arange(1, world.items + 1)[::2]
-    coded, slots = opened(world, items=items)
+    coded, slots = opened(Coded, world, items=items)
 
     found = coded.contenders(slots, excluded=world.excluded, k=k)
 
@@ -44,7 +38,7 @@ def test_candidates_that_are_equally_good_are_all_contenders():
         field[1:21] = field[1]
     world.code[1:21] = world.code[1]
     world.excluded = np.repeat(np.arange(21, 41)[None], len(world.excluded), axis=0)
-    coded, slots = opened(world)
+    coded, slots = opened(Coded, world)
 
     found = coded.contenders(slots, excluded=world.excluded, k=3)
 

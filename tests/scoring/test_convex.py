@@ -4,20 +4,14 @@ import numpy as np
 import pytest
 
 from recsys.scoring.convex import Convex
-from recsys.scoring.last_hop import Brought, spoken
-from tests.scoring.last_hop_world import KINDS, USERS, World, among
-
-
-def opened(world, *, items=None):
-    items = np.arange(1, world.items + 1) if items is None else items
-    return Convex(Brought(world, items=items)), spoken(world.look(None))
+from tests.scoring.last_hop_world import KINDS, USERS, World, among, opened
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_score_is_above_its_bound(kind, seed):
     world = World(seed, **kind)
-    convex, slots = opened(world)
+    convex, slots = opened(Convex, world)
 
     most, wanted = convex.bounds(slots), world.scores()[:, 1:]
 
@@ -27,7 +21,7 @@ def test_no_score_is_above_its_bound(kind, seed):
 
 def test_an_empty_slot_bounds_nothing():
     world = World(1)
-    convex, slots = opened(world)
+    convex, slots = opened(Convex, world)
     loud = slots.values.copy()
     loud[slots.weights == 0] = 1e6
 
@@ -40,14 +34,14 @@ def test_a_slot_that_all_weight_is_on_meets_its_bound():
     world.slots["slot_values"][:, :, :-1] = 0
     world.asked["slot_answers"][:] = np.abs(world.asked["slot_answers"])
     world.slots["slot_values"][:, :, -1] = np.abs(world.slots["slot_values"][:, :, -1])
-    convex, slots = opened(world)
+    convex, slots = opened(Convex, world)
 
     np.testing.assert_allclose(convex.bounds(slots), world.scores()[:, 1:], rtol=1e-3, atol=1e-3)
 
 
 def test_no_slot_at_all_leaves_the_user_and_the_bias():
     world = World(3, slots=2)
-    convex, slots = opened(world)
+    convex, slots = opened(Convex, world)
     none = slots._replace(
         weights=slots.weights[..., :0], keys=slots.keys[:, :, :0], values=slots.values[:, :, :0]
     )
@@ -65,7 +59,7 @@ def test_the_best_are_among_the_contenders(kind, k):
         items = np.arange(1, world.items + 1)
         if seed:
             items = np.sort(np.random.default_rng(seed).choice(items, 90, replace=False))
-        convex, slots = opened(world, items=items)
+        convex, slots = opened(Convex, world, items=items)
 
         found = convex.contenders(slots, excluded=world.excluded, k=k)
 
@@ -76,7 +70,7 @@ def test_the_best_are_among_the_contenders(kind, k):
 
 def test_sharp_addresses_leave_few_to_read_and_more_candidates_than_a_tile():
     world = World(7, items=2500, strength=19.9)
-    convex, slots = opened(world)
+    convex, slots = opened(Convex, world)
 
     found = convex.contenders(slots, excluded=world.excluded, k=3)
 
