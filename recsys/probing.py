@@ -20,7 +20,7 @@ from recsys.auxiliary.read_support import slots_of_age, unread
 from recsys.data.support import age_of
 from recsys.errors import ConfigError
 from recsys.input.event import EventInput
-from recsys.memory.contract import Look, Memory, Slots
+from recsys.memory.contract import Look, Memory, Slots, State
 from recsys.output.contract import Output, View
 from recsys.response.dot import Dot
 from recsys.task.contract import Episodes, Task
@@ -55,7 +55,7 @@ class Examinee(nn.Module):
         self.option: Tensor
         self.register_buffer("option", torch.arange(1, task.parts * task.options + 1))
 
-    def forward(self, episodes: Episodes) -> Float[Tensor, "user position part option"]:
+    def forward(self, episodes: Episodes) -> Float[Tensor, "row position part option"]:
         """Logits of the options of each part, at the question or after every event."""
         return self.logits(self.output.look(*self.remembered(episodes)), episodes)
 
@@ -65,14 +65,16 @@ class Examinee(nn.Module):
         if not self.asks:
             return self.memory.along(start, episodes.events, self.input)
         state = self.memory.write(start, episodes.events, self.input)
+        state = _copied(state, episodes.questions)
         if self.question == "written":
             state = self.memory.write(state, episodes.question, self.input)
             return self.memory.look(state, self.input)
-        alone = self.memory.write(start, episodes.question, self.input)
+        blank = _copied(start, episodes.questions)
+        alone = self.memory.write(blank, episodes.question, self.input)
         asked = self.memory.look(alone, self.input).context
         return Look(self.memory.look(state, self.input).slots, asked)
 
-    def logits(self, view: View, episodes: Episodes) -> Float[Tensor, "user position part option"]:
+    def logits(self, view: View, episodes: Episodes) -> Float[Tensor, "row position part option"]:
         """What is answered after this look."""
         answers = self.response.answers(self.option)
         if self.asks:
@@ -201,13 +203,18 @@ def support_of(
     """
     if not bool(slots.item.any()):
         return None
-    events = episodes.events
+    events = _copied(episodes.events, episodes.questions)
     place = episodes.support[:, None].expand(-1, events.item.shape[1], -1)
     if asks:
         age = age_of(place, events)[:, -1:]
         return slots_of_age(torch.where(age >= 0, age + written, age), slots=slots)
     due = (episodes.target >= 0).any(-1, keepdim=True)
     return slots_of_age(age_of(torch.where(due, place, -1), events), slots=slots)
+
+
+def _copied(stories: State, times: int) -> State:
+    """Each story so often, its copies one after the other."""
+    return type(stories)(*(field.repeat_interleave(times, dim=0) for field in stories))
 
 
 def _unread(view: View, told: Tensor | None) -> Tensor:

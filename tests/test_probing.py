@@ -14,6 +14,7 @@ from recsys.output.candidate_read import CandidateRead
 from recsys.probing import Examinee, Lesson, errors, examine, support_of
 from recsys.response.dot import Dot
 from recsys.task.contract import Episodes, Task, unasked
+from recsys.task.recall import Recall
 from recsys.teaching.alone import Alone
 
 WIDTH, SLOTS = 6, 4
@@ -121,6 +122,24 @@ def test_a_story_is_not_changed_by_a_question_asked_apart():
     first, second = (sitter.remembered(asked).slots for asked in (episodes, other))
     assert torch.equal(first.keys, second.keys)
     assert torch.equal(first.values, second.values)
+
+
+@pytest.mark.parametrize("question", ["apart", "written"])
+def test_a_story_asked_often_answers_as_if_it_were_told_for_each_question(question):
+    task = Recall(length=4, keys=16, values=3, questions=2)
+    sitter = examinee(task, question=question).eval()
+    often = task.draw(3, torch.Generator().manual_seed(0))
+    told = Events(*(field.repeat_interleave(2, dim=0) for field in often.events))
+    once = often._replace(events=told)
+    assert (often.questions, once.questions) == (2, 1)
+    assert torch.equal(sitter(often), sitter(once))
+    written = question == "written"
+    slots = [
+        support_of(sitter.remembered(asked).slots, asked, asks=True, written=written)
+        for asked in (often, once)
+    ]
+    assert torch.equal(*slots)
+    assert (slots[0] >= 0).any()
 
 
 def lost(sitter, episodes):

@@ -65,6 +65,7 @@ class Mimn(Memory[MimnState]):
     ) -> None:
         super().__init__()
         self.shape = (slots, slot_width)
+        self.heard = nn.LayerNorm(width, bias=False)
         self.controller = controller_of(controller, given=width + slot_width, width=hidden)
         self.static = nn.Parameter(0.5 * torch.randn(slots, slot_width))
         self.address = nn.Linear(hidden, 2 * (slot_width + 1))
@@ -101,7 +102,8 @@ class Mimn(Memory[MimnState]):
 
     def step(self, state: MimnState, vector: Float[Tensor, "user width"]) -> MimnState:
         """One event: the controller, then write, read, and the channel of the slot most read."""
-        carried = self.controller(torch.cat([vector, state.read], dim=1), state.controller)
+        given = torch.cat([self.heard(vector), state.read], dim=1)
+        carried = self.controller(given, state.controller)
         told = self._heads(self.controller.said(carried), state.written)
         reading, alike = self._alike(state, told).split(1, dim=1)
         writing = _spread(alike, told)

@@ -15,12 +15,21 @@ from recsys.data.batches import Events
 
 
 class Episodes(NamedTuple):
-    """A batch of stories; an episode stands where a user stands in a recommender."""
+    """A batch of stories; a story stands where a user stands in a recommender.
+
+    A story that is told once may be asked often: then it has several rows, one after the other, and
+    every story of the batch has as many.
+    """
 
     events: Events
-    question: Events  # one event an episode; absent where the answers follow the events themselves
-    target: Int[Tensor, "user position part"]  # the right option, from 0; -1 where nothing is asked
-    support: Int[Tensor, "user hop"]  # place of the event that each hop should read; -1 for unknown
+    question: Events  # one event a row; absent where the answers follow the events themselves
+    target: Int[Tensor, "row position part"]  # the right option, from 0; -1 where nothing is asked
+    support: Int[Tensor, "row hop"]  # place of the event that each hop should read; -1 for unknown
+
+    @property
+    def questions(self) -> int:
+        """Of each story."""
+        return self.question.item.shape[0] // self.events.item.shape[0]
 
 
 class Task(ABC):

@@ -22,19 +22,27 @@ class Recall(Task):
 
     The question is the item ``keys`` places further on, so that it has a row of its own and must
     learn which key it asks for. A story of four times the length still has distinct keys.
+    ``questions``, each for another key, are asked of a story: telling is the dear part of a memory
+    that rewrites its state.
     """
 
     parts = 1
     asks = True
 
-    def __init__(self, *, length: int, keys: int, values: int) -> None:
+    def __init__(self, *, length: int, keys: int, values: int, questions: int) -> None:
         if keys < LONGER * length:
             message = (
                 f"keys is {keys} but the longer exam tells {LONGER} x {length} distinct ones: "
                 f"set task.keys to {LONGER * length} or more, or task.length lower"
             )
             raise ConfigError(message)
-        self.length, self.keys = length, keys
+        if not 1 <= questions <= length:
+            message = (
+                f"questions is {questions} but a story of {length} pairs has 1 to {length} keys "
+                f"to ask for: set task.questions within"
+            )
+            raise ConfigError(message)
+        self.length, self.keys, self.questions = length, keys, questions
         self.items, self.behaviours, self.options = 2 * keys, values, values
 
     def table(self, width: int) -> nn.Module:
@@ -54,17 +62,19 @@ class Recall(Task):
         shuffled = torch.rand(episodes, self.keys, generator=generator).argsort(dim=1)
         key = shuffled[:, :length] + 1
         value = torch.randint(self.options, (episodes, length), generator=generator)
-        place = torch.randint(length, (episodes, 1), generator=generator)
+        asked = torch.rand(episodes, length, generator=generator).argsort(dim=1)
+        place = asked[:, : self.questions]
+        question = key.gather(1, place).reshape(-1, 1) + self.keys
         return Episodes(
             events=_at(key, behaviour=value + 1, start=0),
-            question=_at(key.gather(1, place) + self.keys, behaviour=0 * place, start=length),
-            target=value.gather(1, place)[..., None],
-            support=place,
+            question=_at(question, behaviour=0 * question, start=length),
+            target=value.gather(1, place).reshape(-1, 1, 1),
+            support=place.reshape(-1, 1),
         )
 
 
 def _at(
-    item: Int[Tensor, "user event"], *, behaviour: Int[Tensor, "user event"], start: int
+    item: Int[Tensor, "row event"], *, behaviour: Int[Tensor, "row event"], start: int
 ) -> Events:
     """Events one second apart."""
     time = torch.arange(start, start + item.shape[1]).expand_as(item)

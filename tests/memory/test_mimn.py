@@ -33,7 +33,8 @@ def machine(controller="gru"):
 def one_event_by_hand(mimn, state, x):
     """Memory, channels, writes so far, what was read, controller."""
     memory, channels, total, read, carried = state
-    carried = by_hand.controlled(mimn.controller.cell, np.concatenate([x, read]), carried)
+    heard = np.concatenate([by_hand.normalised(mimn.heard, x), read])
+    carried = by_hand.controlled(mimn.controller.cell, heard, carried)
     said = carried[:HIDDEN]
     address = np.clip(by_hand.linear(mimn.address, said), -20, 20).reshape(2, -1)
     static = np.tanh(mimn.static.detach().double().numpy())
@@ -111,6 +112,8 @@ def test_a_loss_on_the_balance_of_writes_moves_the_spread_and_not_the_slots_keys
 def test_balancing_writes_spreads_them():
     """One topic for ever: without the loss one slot has it all, with it all have their share."""
     mimn = machine()
+    with torch.no_grad():
+        mimn.spread.bias.copy_(torch.tensor([-1.0, 1.0, -1.0, 1.0]))  # writes where it looks
     vectors = torch.randn(1, WIDTH).expand(USERS, WIDTH)
 
     def share():

@@ -34,26 +34,20 @@ def test_a_ring_of_ten_slots_recalls_from_eight_pairs_and_one_slot_does_not():
 @pytest.mark.acceptance
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "memory",
+    ("memory", "steps"),
     [
-        ("memory=mann", "memory.heads=1"),
-        ("memory=ntm",),
-        ("memory=dnc", "memory.heads=1"),
-        pytest.param(
-            ("memory=mimn",),
-            marks=pytest.mark.xfail(
-                run=False,
-                reason="0.53 and 0.59 wrong after 15 CPU-s, seeds 0 and 1: writes overlap",
-            ),
-        ),
+        (("memory=mann", "memory.heads=1"), 700),
+        (("memory=ntm",), 700),
+        (("memory=dnc", "memory.heads=1"), 700),
+        (("memory=mimn", "task.questions=8"), 1600),
     ],
-    ids=lambda settings: settings[0].removeprefix("memory="),
+    ids=["mann", "ntm", "dnc", "mimn"],
 )
-def test_a_matrix_of_ten_slots_recalls_from_eight_pairs(memory):
+def test_a_matrix_of_ten_slots_recalls_from_eight_pairs(memory, steps):
     often = ("lesson.check_every=25", "lesson.goal=0.01")
     errors = solve(
         *(RECALL, *TEN, *often, *memory),
-        steps=700,
+        steps=steps,
         passes=lambda wrong: wrong["as_trained"] <= 0.03,
     )
     assert errors["as_trained"] <= 0.03
@@ -66,10 +60,16 @@ def test_a_ring_of_34_slots_recalls_from_32_pairs():
 
 
 @pytest.mark.acceptance
-@pytest.mark.xfail(run=False, reason="0.69 wrong after 60 CPU-s, 0.73 without links: near chance")
+@pytest.mark.timeout(900)
 def test_a_neural_computer_of_34_slots_recalls_from_32_pairs():
-    dnc = (RECALL, *TEN[:2], "task.length=32", "memory=dnc", "memory.slots=34", "memory.heads=1")
-    errors = solve(*dnc, steps=1000, passes=lambda wrong: wrong["as_trained"] <= 0.03)
+    """With one question a story it hears too few in the time: .69 wrong after 60 CPU-s."""
+    often = ("task.questions=16", "lesson.batch_size=32", "lesson.check_every=25")
+    dnc = ("task.length=32", "memory=dnc", "memory.slots=34", "memory.heads=1")
+    errors = solve(
+        *(RECALL, *TEN[:2], *often, *dnc, "lesson.goal=0.01"),
+        steps=400,
+        passes=lambda wrong: wrong["as_trained"] <= 0.03,
+    )
     assert errors["as_trained"] <= 0.03
 
 

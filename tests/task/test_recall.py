@@ -4,12 +4,12 @@ import torch
 from recsys.errors import ConfigError
 from recsys.task.recall import EXAM, Recall
 
-LENGTH, KEYS, VALUES, STORIES = 5, 23, 3, 40
+LENGTH, KEYS, VALUES, STORIES, QUESTIONS = 5, 23, 3, 40, 3
 
 
 @pytest.fixture
 def task():
-    return Recall(length=LENGTH, keys=KEYS, values=VALUES)
+    return Recall(length=LENGTH, keys=KEYS, values=VALUES, questions=QUESTIONS)
 
 
 def drawn(task, *, seed=0):
@@ -27,12 +27,25 @@ def test_a_story_tells_each_key_once(task):
 
 def test_the_answer_is_the_value_told_with_the_key_that_is_asked(task):
     episodes = drawn(task)
-    for story in range(STORIES):
+    assert episodes.questions == QUESTIONS
+    for row in range(STORIES * QUESTIONS):
+        story = row // QUESTIONS
         keys, values = (field[story].tolist() for field in episodes.events[:3:2])
         told = dict(zip(keys, values, strict=True))
-        asked = int(episodes.question.item[story, 0]) - KEYS
-        assert told[asked] == int(episodes.target[story, 0, 0]) + 1
-        assert int(episodes.events.item[story, episodes.support[story, 0]]) == asked
+        asked = int(episodes.question.item[row, 0]) - KEYS
+        assert told[asked] == int(episodes.target[row, 0, 0]) + 1
+        assert int(episodes.events.item[story, episodes.support[row, 0]]) == asked
+
+
+def test_a_story_is_asked_for_as_many_keys(task):
+    asked = drawn(task).question.item.view(STORIES, QUESTIONS).tolist()
+    assert all(len(set(keys)) == QUESTIONS for keys in asked)
+
+
+@pytest.mark.parametrize("questions", [0, LENGTH + 1])
+def test_more_questions_than_pairs_are_refused(questions):
+    with pytest.raises(ConfigError, match=f"questions is {questions}"):
+        Recall(length=LENGTH, keys=KEYS, values=VALUES, questions=questions)
 
 
 def test_the_question_is_another_item_and_tells_no_value(task):
@@ -50,4 +63,4 @@ def test_the_longer_exam_has_four_times_the_pairs(task):
 
 def test_a_story_with_more_pairs_than_keys_is_refused():
     with pytest.raises(ConfigError, match="keys is 19"):
-        Recall(length=LENGTH, keys=19, values=VALUES)
+        Recall(length=LENGTH, keys=19, values=VALUES, questions=QUESTIONS)
