@@ -25,7 +25,7 @@ class EntityState(NamedTuple):
 
 
 class EntityNetwork(Memory[EntityState]):
-    """Equations 2 to 5, with PReLU; a slot begins as its key.
+    """Equations 2 to 5, with PReLU; a slot begins as its key, and events are normalised.
 
     The user's present is the paper's output module (section 2.3) asked by the newest event: what
     is read by content, mapped, is added to the question.
@@ -37,6 +37,7 @@ class EntityNetwork(Memory[EntityState]):
     def __init__(self, *, table: Table, width: int, entities: int) -> None:
         super().__init__()
         self.keys = nn.Parameter(torch.randn(entities, width) / width**0.5)
+        self.heard = nn.LayerNorm(width, bias=False)
         self.content = nn.Linear(width, width, bias=False)  # U
         self.key = nn.Linear(width, width, bias=False)  # V
         self.event = nn.Linear(width, width, bias=False)  # W
@@ -65,7 +66,7 @@ class EntityNetwork(Memory[EntityState]):
 
     def _heard(self, events: Events, encode: Encode) -> tuple[Tensor, ...]:
         """The events, how much each concerns each key, and what keys and events propose."""
-        vectors = encode(events)
+        vectors = self.heard(encode(events))
         proposed = self.key(self.keys) + self.event(vectors)[:, :, None]
         return vectors, vectors @ self.keys.T, proposed
 

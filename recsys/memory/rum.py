@@ -31,7 +31,8 @@ class Rum(Memory[RumState]):
 
     The address is a softmax of cosines times a learned strength between 0 and 20 that starts at
     ``strength``. The user's present is the newest event plus ``merge`` times what it reads
-    (equation 5); the paper has a free vector for each user instead of the event.
+    (equation 5); the paper has a free vector for each user instead of the event. Events are
+    normalised.
     """
 
     remembers = False
@@ -43,6 +44,7 @@ class Rum(Memory[RumState]):
         super().__init__()
         self.keys = nn.Parameter(torch.randn(features, width) / width**0.5)
         self.strength = nn.Parameter(torch.tensor(strength / STRONGEST).logit())
+        self.heard = nn.LayerNorm(width, bias=False)
         self.erase = nn.Linear(width, width)
         self.add = nn.Linear(width, width)
         self.merge = merge
@@ -69,7 +71,7 @@ class Rum(Memory[RumState]):
 
     def _heard(self, events: Events, encode: Encode) -> tuple[Tensor, ...]:
         """What the events do to the memory, for all of them at once."""
-        vectors = encode(events)
+        vectors = self.heard(encode(events))
         erase, add = self.erase(vectors).sigmoid(), self.add(vectors).tanh()
         return vectors, self._address(vectors), erase, add
 

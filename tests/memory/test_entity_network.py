@@ -5,6 +5,7 @@ import math
 import torch
 
 from recsys.memory.entity_network import EntityNetwork
+from tests.memory.by_hand import normalised
 from tests.memory.step_by_step import (
     WIDTH,
     along,
@@ -66,7 +67,7 @@ def test_every_step_equals_the_equations():
     for place, state in enumerate(states(memory, vectors, events)):
         for user in range(len(vectors)):
             if events.present[user, place]:
-                newest[user] = vectors[user, place].tolist()
+                newest[user] = normalised(memory.heard, vectors[user, place].double().numpy())
                 hidden[user] = written(of, hidden[user], newest[user])
             same(state.hidden[user], hidden[user])
             same(seen[user, place].reshape(ENTITIES, WIDTH), hidden[user])
@@ -81,9 +82,11 @@ def test_slots_have_length_one_whatever_happened():
 
 def test_a_slot_whose_key_and_content_an_event_contradicts_stays_as_it_is():
     memory = network()
+    with torch.no_grad():
+        memory.heard.weight.fill_(1000.0)
     state = memory.initial_state(1)
     events = story(users=1, events=1, absent=0)[1]
-    against = -1000 * memory.keys[None, 2:3].detach()
+    against = -memory.keys[None, 2:3].detach()
     after = memory.write(state, events, lambda _: against)
     torch.testing.assert_close(after.hidden[0, 2], state.hidden[0, 2])
     assert not torch.equal(after.hidden, state.hidden)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from recsys.memory.rum import Rum
+from tests.memory.by_hand import normalised
 from tests.memory.step_by_step import (
     WIDTH,
     along,
@@ -70,7 +71,7 @@ def test_every_step_equals_the_equations():
     for place, state in enumerate(states(memory, vectors, events)):
         for user in range(len(vectors)):
             if events.present[user, place]:
-                newest[user] = vectors[user, place].tolist()
+                newest[user] = normalised(memory.heard, vectors[user, place].double().numpy())
                 values[user] = written(of, values[user], newest[user])
             read = address(of, newest[user]) @ values[user]
             same(state.values[user], values[user])
