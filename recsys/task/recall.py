@@ -38,8 +38,8 @@ class Recall(Task):
             raise ConfigError(message)
         if not 1 <= questions <= length:
             message = (
-                f"questions is {questions} but a story of {length} pairs has 1 to {length} keys "
-                f"to ask for: set task.questions within"
+                f"questions is {questions} but a story of {length} pairs can be asked 1 to "
+                f"{length}: set task.questions to one of these"
             )
             raise ConfigError(message)
         self.length, self.keys, self.questions = length, keys, questions
