@@ -16,7 +16,7 @@ TASK = ("task=topics", "lesson.goal=0.005", "lesson.check_every=50")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("memory", "steps"),
-    [("rum", 400), pytest.param("entity_network", 4000, marks=pytest.mark.acceptance)],
+    [("rum", 400), ("entity_network", 400)],
 )
 def test_shared_keys_with_values_of_the_users_own_know_it(memory, steps):
     keyed = (*TASK, f"memory={memory}", "optimizer.lr=0.01")
