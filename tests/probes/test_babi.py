@@ -54,8 +54,10 @@ def test_a_key_value_memory_masters_this_task(task, steps, datasets):
         pytest.param([2], KNOWS_WHEN, 12000, id="key_value-2"),
         pytest.param([6], KEY_VALUE, 4000, id="key_value-6"),
         pytest.param([12], KEY_VALUE, 2000, id="key_value-12"),
-        *(pytest.param([task], DYNAMIC, 5000, id=f"dynamic-{task}") for task in (1, 4, 6)),
-        *(pytest.param([task], DYNAMIC, 5000, id=f"dynamic-{task}") for task in (12, 15, 20)),
+        *(
+            pytest.param([task], DYNAMIC, 5000, id=f"dynamic-{task}")
+            for task in (1, 4, 6, 12, 15, 20)
+        ),
         pytest.param([2], SLOWLY, 4000, id="dynamic-2"),
         *(pytest.param([task], DNC, 3000, id=f"dnc-{task}") for task in (4, 12, 15, 20)),
         pytest.param([1, 6], DNC, 3000, id="dnc-1-6"),
